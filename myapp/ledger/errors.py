@@ -1,0 +1,158 @@
+"""The ledger's refusals: one class per situation, each with the stable code of the HTTP contract.
+
+    LedgerError
+    ├── NotFound                  not-found
+    ├── AlreadyExists             already-exists
+    ├── PreconditionFailed        precondition-failed
+    ├── IdempotencyMismatch       idempotency-mismatch
+    ├── IdempotencyInProgress     idempotency-in-progress
+    └── Refusal                   what is wrong with one transaction or account, and where
+        ├── InvalidTransaction    validation-failed
+        ├── UnknownCurrency       unknown-currency
+        ├── AmountPrecision       amount-precision
+        ├── AmountOutOfRange      amount-out-of-range
+        ├── UnbalancedTransaction unbalanced-transaction
+        ├── UnknownAccount        unknown-account
+        ├── AccountClosed         account-closed
+        ├── CurrencyNotAllowed    currency-not-allowed
+        ├── PeriodLocked          period-locked
+        ├── DuplicateReference    duplicate-reference
+        ├── InsufficientFunds     insufficient-funds
+        └── LimitExceeded         limit-exceeded
+
+A refusal is raised in the middle of a unit of work: the caller must roll it back, as the request and
+`session_scope` do for any exception.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from myapp import errors
+
+
+class LedgerError(errors.MyappError):
+    """The ledger refuses what was asked."""
+
+
+class NotFound(LedgerError):
+    """There is no such ledger, account or transaction."""
+
+    code = "not-found"
+
+
+class AlreadyExists(LedgerError):
+    """Something else already has this name, path or code."""
+
+    code = "already-exists"
+
+
+class PreconditionFailed(LedgerError):
+    """The thing has changed since the caller read it."""
+
+    code = "precondition-failed"
+
+
+class IdempotencyMismatch(LedgerError):
+    """The key was used before with another request."""
+
+    code = "idempotency-mismatch"
+
+
+class IdempotencyInProgress(LedgerError):
+    """A request with the same key has not ended yet."""
+
+    code = "idempotency-in-progress"
+
+
+class Refusal(LedgerError):
+    """One transaction or account cannot be accepted.
+
+    `index` is the transaction's place in the batch and `line` the posting's place in the transaction, both
+    from zero; None where the fault is not of one of them.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        index: int | None = None,
+        line: int | None = None,
+        transaction_id: UUID | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.index = index
+        self.line = line
+        self.transaction_id = transaction_id
+
+
+class InvalidTransaction(Refusal):
+    """The transaction has no sense by itself: too few postings, or an amount not above zero."""
+
+    code = "validation-failed"
+
+
+class UnknownCurrency(Refusal):
+    """Neither ISO 4217 nor declared in this ledger."""
+
+    code = "unknown-currency"
+
+
+class AmountPrecision(Refusal):
+    """More decimal digits than the currency has."""
+
+    code = "amount-precision"
+
+
+class AmountOutOfRange(Refusal):
+    """An amount, a sum or a counter does not fit in 64 bits."""
+
+    code = "amount-out-of-range"
+
+
+class UnbalancedTransaction(Refusal):
+    """Debits and credits differ in a currency."""
+
+    code = "unbalanced-transaction"
+
+
+class UnknownAccount(Refusal):
+    """The ledger has no account with this path."""
+
+    code = "unknown-account"
+
+
+class AccountClosed(Refusal):
+    """The account takes no more postings."""
+
+    code = "account-closed"
+
+
+class CurrencyNotAllowed(Refusal):
+    """The account was opened for other currencies."""
+
+    code = "currency-not-allowed"
+
+
+class PeriodLocked(Refusal):
+    """The effective time lies in a period that is closed."""
+
+    code = "period-locked"
+
+
+class DuplicateReference(Refusal):
+    """Another transaction of the ledger has this reference; `transaction_id` names it where it is recorded."""
+
+    code = "duplicate-reference"
+
+
+class InsufficientFunds(Refusal):
+    """An account would fall below its minimum."""
+
+    code = "insufficient-funds"
+
+
+class LimitExceeded(Refusal):
+    """An account would rise above its maximum."""
+
+    code = "limit-exceeded"

@@ -1,0 +1,197 @@
+"""The ledger's words as values: pure, immutable, without a database.
+
+Units: `amount` is an exact Decimal in the currency's own unit; `*_minor` is an integer in its smallest unit;
+every datetime is aware and in UTC. The words are defined in docs/ledger.md.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+AMOUNT_MINOR_MAX = 2**63 - 1
+POSTINGS_MAX = 1_000
+BATCH_MAX = 10_000
+
+
+class Side(enum.StrEnum):
+    DEBIT = "debit"
+    CREDIT = "credit"
+
+
+class AccountType(enum.StrEnum):
+    ASSET = "asset"
+    LIABILITY = "liability"
+    EQUITY = "equity"
+    INCOME = "income"
+    EXPENSE = "expense"
+
+    @property
+    def normal_side(self) -> Side:
+        return Side.DEBIT if self in (AccountType.ASSET, AccountType.EXPENSE) else Side.CREDIT
+
+
+class Status(enum.StrEnum):
+    """The state of a transaction as its readers see it."""
+
+    POSTED = "posted"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    id: UUID
+    name: str
+    metadata: Mapping[str, str]
+    locked_before: datetime | None
+    version: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Currency:
+    code: str
+    exponent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of a balance in the account's normal direction; None leaves that end open."""
+
+    min_minor: int | None = None
+    max_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLimits:
+    """Limits as asked for, in the currency's own unit."""
+
+    min: Decimal | None = None
+    max: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """The four counters of one account in one currency; none is ever negative."""
+
+    debits_posted: int = 0
+    credits_posted: int = 0
+    debits_pending: int = 0
+    credits_pending: int = 0
+
+    def balance(self, normal_side: Side) -> int:
+        """Return what is posted, in the account's normal direction."""
+        net = self.debits_posted - self.credits_posted
+        return net if normal_side is Side.DEBIT else -net
+
+    def available(self, normal_side: Side) -> int:
+        """Return the balance less what pending postings could still take out of it."""
+        going_out = self.credits_pending if normal_side is Side.DEBIT else self.debits_pending
+        return self.balance(normal_side) - going_out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccount:
+    path: str
+    type: AccountType
+    limits: Mapping[str, NewLimits] = field(default_factory=dict)
+    currencies: Sequence[str] | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChange:
+    """What to change of an account; None leaves a part as it is.
+
+    `limits` replaces the limits of the currencies it names; a currency mapped to None loses its limits.
+    """
+
+    limits: Mapping[str, NewLimits | None] | None = None
+    metadata: Mapping[str, str] | None = None
+    closed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    id: UUID
+    path: str
+    type: AccountType
+    currencies: Sequence[str] | None
+    limits: Mapping[str, Limits]
+    balances: Mapping[str, Counters]
+    metadata: Mapping[str, str]
+    closed_at: datetime | None
+    version: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPosting:
+    """One line to record: `amount` is above zero."""
+
+    account: str
+    currency: str
+    side: Side
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTransaction:
+    """A transaction to record; without `effective_at` it counts from when it is recorded."""
+
+    postings: Sequence[NewPosting]
+    reference: str | None = None
+    description: str | None = None
+    effective_at: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """One recorded line with the counters of its account as they were right after it."""
+
+    line: int
+    account: str
+    account_type: AccountType
+    currency: str
+    side: Side
+    amount_minor: int
+    counters: Counters
+    balance_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    id: UUID
+    reference: str | None
+    status: Status
+    description: str | None
+    effective_at: datetime
+    recorded_at: datetime
+    metadata: Mapping[str, str]
+    postings: Sequence[Posting]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementLine:
+    """One posting of an account with its transaction and the running balance in effective order.
+
+    `balance_minor` is the sum of every posting of the account in that currency up to and including this
+    one, ordered by effective time, in the account's normal direction.
+    """
+
+    transaction_id: UUID
+    reference: str | None
+    description: str | None
+    effective_at: datetime
+    recorded_at: datetime
+    line: int
+    currency: str
+    side: Side
+    amount_minor: int
+    balance_minor: int
+    balance_version: int
