@@ -1,0 +1,34 @@
+"""myapp: a double-entry ledger served as an HTTP JSON API, where one request is one database transaction.
+
+`main` is the only place that puts the rooms together; it names them by dotted string, so no room imports another for it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyramid.router import Router
+
+
+def main(global_config: dict[str, str], **raw_settings: str) -> Router:
+    """Return the WSGI application, as `pserve` and the tests make it.
+
+    Raises:
+        settings.SettingsError: settings are missing, unknown or malformed; all are listed.
+        migrations.head.SchemaError: the database is not at the current schema.
+    """
+    from pyramid.config import Configurator
+
+    from myapp import settings
+    from myapp.migrations import head
+
+    read = settings.read(raw_settings, os.environ)
+    with Configurator(settings=dict(raw_settings)) as config:
+        config.registry["myapp.settings"] = read.application
+        config.include("myapp.db")
+        head.require(config.registry["db.engine"])
+        config.registry["myapp.schema_heads"] = head.expected()
+        config.include("myapp.api")
+    return config.make_wsgi_app()

@@ -1,0 +1,51 @@
+"""The session layer: `config.include("myapp.db")` gives any Pyramid application `request.dbsession`.
+
+Settings: `sqlalchemy.url` and what `myapp.settings.DATABASE` lists. Views declare what differs with `db={…}`
+(see `options`). What is promised, and how each promise is kept, is in docs/sessions.md.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pyramid.config import Configurator
+from pyramid.exceptions import ConfigurationError
+from pyramid.tweens import INGRESS
+from pyramid.viewderivers import INGRESS as FIRST
+
+from myapp import settings
+from myapp.db import engine, factory, request, view
+
+EXPLICIT_MANAGER = "pyramid_tm.explicit_manager"
+TM_TWEEN = "pyramid_tm.tm_tween_factory"
+
+
+def includeme(config: Configurator) -> None:
+    """Set the engine, the session factory, the transaction tween and the retry policy up."""
+    database = settings.read_database(config.get_settings(), os.environ)
+    _set_policies(config, database)
+    config.include("pyramid_tm")
+    config.include("pyramid_retry")
+
+    bind = engine.build(database)
+    config.registry["db.settings"] = database
+    config.registry["db.engine"] = bind
+    config.registry["db.dialect"] = bind.dialect.name
+    config.registry["db.sessions"] = factory.build(bind)
+
+    config.add_request_method(request.dbsession, reify=True)
+    config.add_request_method(request.db_options, reify=True)
+    config.add_tween("myapp.db.request.ending_tween", under=INGRESS, over=TM_TWEEN)
+    config.add_view_deriver(view.db_view, name="db", under=FIRST, over="secured_view")
+
+
+def _set_policies(config: Configurator, database: settings.Database) -> None:
+    """Decide what pyramid_tm and pyramid_retry leave open, before they are included."""
+    chosen = config.get_settings()
+    manager = chosen.setdefault("tm.manager_hook", EXPLICIT_MANAGER)
+    if manager not in (EXPLICIT_MANAGER, config.maybe_dotted(EXPLICIT_MANAGER)):
+        raise ConfigurationError(f"tm.manager_hook = {manager}: myapp.db needs {EXPLICIT_MANAGER}; remove the setting.")
+    chosen["tm.commit_veto"] = request.commit_veto
+    # On, it would run the security policy before the view is known.
+    chosen["tm.annotate_user"] = False
+    chosen["retry.attempts"] = database.retry_attempts

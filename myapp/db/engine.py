@@ -1,0 +1,71 @@
+"""Make the engine: one per process, with the database's policy in place from its first connection.
+
+Who waits how long is set here (pool, locks, statements); who may write is set per unit of work, by `options`.
+"""
+
+from __future__ import annotations
+
+import time
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy import exc as sa_exc
+from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+
+from myapp import settings
+from myapp.db import faults, postgresql, sqlite
+
+# A connection at rest this long may have been closed by the server or something between: it is asked first.
+IDLE_SECONDS_BEFORE_PING = 10.0
+
+
+def build(database: settings.Database) -> Engine:
+    """Return an engine for the database; no connection is made yet.
+
+    Shape: a pool of `pool_size` connections without overflow, so that a request beyond it waits, bounded.
+    Raises:
+        settings.SettingsError: the URL is not one of a database this layer knows.
+    """
+    url = _parse(database.url)
+    policy = sqlite if url.get_backend_name() == "sqlite" else postgresql
+    engine = sa.create_engine(url, **policy.engine_arguments(url, database))
+    policy.listen(engine, database)
+    faults.listen(engine)
+    _ping_after_idling(engine)
+    return engine
+
+
+def _parse(text: str) -> sa.URL:
+    try:
+        url = sa.make_url(text)
+    except sa_exc.ArgumentError as exc:
+        raise settings.SettingsError(["sqlalchemy.url: not a database URL"]) from exc
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise settings.SettingsError([f"sqlalchemy.url: {url.drivername} is neither sqlite nor postgresql"])
+    return url
+
+
+def _ping_after_idling(engine: Engine) -> None:
+    """Ask a connection that idled whether it still lives; a busy one saves the round trip.
+
+    One that dies while busy fails its statement, the whole pool is renewed, and the request is retried.
+    """
+    dialect: Dialect = engine.dialect
+
+    def remember(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        entry.info["idle_since"] = time.monotonic()
+
+    def ping(connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+        if time.monotonic() - entry.info.get("idle_since", time.monotonic()) < IDLE_SECONDS_BEFORE_PING:
+            return
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as exc:
+            raise sa_exc.DisconnectionError from exc
+
+    event.listen(engine, "checkin", remember)
+    event.listen(engine, "checkout", ping)
+
+

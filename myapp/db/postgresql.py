@@ -1,0 +1,72 @@
+"""PostgreSQL done right: bounded waits for everything, a name in pg_stat_activity, reads that cannot write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from psycopg.pq import TransactionStatus
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from myapp import settings
+from myapp.db import errors
+
+MILLISECONDS = 1000
+
+
+def engine_arguments(url: sa.URL, database: settings.Database) -> dict[str, Any]:
+    """Return what `create_engine` needs for this URL."""
+    waits = {
+        "lock_timeout": database.lock_timeout_seconds,
+        "statement_timeout": database.statement_timeout_seconds,
+        "idle_in_transaction_session_timeout": 2 * database.statement_timeout_seconds,
+    }
+    options = " ".join(f"-c {name}={round(seconds * MILLISECONDS)}" for name, seconds in waits.items())
+    return {
+        "connect_args": {
+            "application_name": database.application_name,
+            "connect_timeout": max(2, round(database.pool_timeout_seconds)),
+            "options": f"{options} -c TimeZone=UTC",
+        },
+        "isolation_level": database.isolation or "READ COMMITTED",
+        "pool_size": database.pool_size,
+        "max_overflow": 0,
+        "pool_timeout": database.pool_timeout_seconds,
+        "pool_use_lifo": True,
+    }
+
+
+def listen(engine: Engine, database: settings.Database) -> None:
+    """Give units of work their own time-out, and never let COMMIT quietly mean ROLLBACK."""
+
+    def limit(connection: Connection) -> None:
+        seconds = connection.get_execution_options().get("db_timeout_seconds")
+        if seconds is not None:
+            milliseconds = round(seconds * MILLISECONDS)
+            connection.exec_driver_sql(
+                f"SET LOCAL statement_timeout = {milliseconds}; SET LOCAL lock_timeout = {milliseconds}"
+            )
+
+    # PostgreSQL answers COMMIT in a failed transaction with ROLLBACK and no error at all.
+    def refuse_lost_work(connection: Connection) -> None:
+        if connection.connection.dbapi_connection.info.transaction_status == TransactionStatus.INERROR:  # type: ignore[union-attr]
+            raise errors.UnitOfWorkAborted(
+                "A database error had already aborted this unit of work and was swallowed, so a COMMIT would lose its "
+                "writes. Nothing was committed. Let the error propagate, or wrap what may fail in begin_nested()."
+            )
+
+    event.listen(engine, "begin", limit)
+    event.listen(engine, "commit", refuse_lost_work)
+
+
+def execution_options(*, readonly: bool, isolation: str | None, timeout_seconds: float | None) -> dict[str, Any]:
+    """Return a session's options; the driver resets them when the connection goes back."""
+    chosen: dict[str, Any] = {}
+    if readonly:
+        chosen["postgresql_readonly"] = True
+    if isolation is not None:
+        chosen["isolation_level"] = isolation
+    if timeout_seconds is not None:
+        chosen["db_timeout_seconds"] = timeout_seconds
+    return chosen

@@ -1,0 +1,87 @@
+"""Where the request enters: its session, joined once to its transaction manager, and the end of both.
+
+    waitress → retry → `ending` tween → pyramid_tm tween → exception views → view
+                                        begin … commit or abort
+
+The session is made at first use and joined at once, so zope.sqlalchemy needs no event listener and no connection is
+taken before the first statement. See docs/sessions.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import zope.sqlalchemy
+from pyramid.httpexceptions import HTTPException
+from pyramid.registry import Registry
+from pyramid.request import Request
+from pyramid.response import Response
+from transaction.interfaces import NoTransaction
+from zope.sqlalchemy.datamanager import STATUS_CHANGED
+
+from myapp.db import errors, options
+from myapp.db.session import UnitOfWorkSession
+
+FIRST_ERROR_STATUS = 400
+
+
+def dbsession(request: Request) -> UnitOfWorkSession:
+    """Make the request's session and join it to the request's transaction manager.
+
+    Raises:
+        SessionOutsideTransaction: no transaction of this request is under way, so nobody would end the session.
+    """
+    owner = f"the request {request.method} {request.path}"
+    _require_transaction(request, owner)
+    sessions = request.registry["db.sessions"]
+    session: UnitOfWorkSession = sessions(
+        owner=owner,
+        execution_options=options.for_session(request.db_options, request.method, request.registry["db.dialect"]),
+    )
+    session.begin()
+    # "changed" from the start: with zope.sqlalchemy's default, text(), Core and bulk writes would be lost quietly.
+    zope.sqlalchemy.datamanager.join_transaction(
+        session, initial_state=STATUS_CHANGED, transaction_manager=request.tm, keep_session=False
+    )
+    return session
+
+
+def db_options(_request: Request) -> options.Options:
+    """Return how the request uses the database until its view says more."""
+    return options.DEFAULT
+
+
+def commit_veto(request: Request, response: Response) -> bool:
+    """Say whether to abort: for every 4xx and 5xx, returned or raised, and for every exception that is no response."""
+    exception = request.exception
+    if exception is not None and not isinstance(exception, HTTPException):
+        return True
+    return bool(response.status_int >= FIRST_ERROR_STATUS)
+
+
+def ending_tween(handler: Callable[[Request], Response], _registry: Registry) -> Callable[[Request], Response]:
+    """Make sure that the session ends with the request, whatever ended the request.
+
+    pyramid_tm ends it in every orderly case; it does not see SystemExit and its kind.
+    """
+
+    def ending(request: Request) -> Response:
+        try:
+            return handler(request)
+        finally:
+            session = request.__dict__.get("dbsession")
+            if session is not None and not session.ended:
+                request.tm.abort()
+                session.close()
+
+    return ending
+
+
+def _require_transaction(request: Request, owner: str) -> None:
+    try:
+        request.tm.get()
+    except NoTransaction:
+        raise errors.SessionOutsideTransaction(
+            f"request.dbsession was used outside the transaction of {owner}: before it began, or after it was committed "
+            "or aborted. Use it in the view, or open a session of your own with session_scope()."
+        ) from None

@@ -1,0 +1,75 @@
+"""The session: one unit of work, owned by a request or a scope, on one thread, and dead after it.
+
+A `UnitOfWorkSession` is an ordinary SQLAlchemy session that also knows whose it is. Only its owner may end it; any use
+after that, or from another thread, is an error that names the owner.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, NoReturn
+
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.orm import Session, SessionTransaction
+
+from myapp.db import errors
+
+
+class UnitOfWorkSession(Session):
+    """A session whose owner alone ends it.
+
+    Raises:
+        SessionEnded: any use after the owner ended it.
+        SessionThread: any use from a thread other than the one that made it.
+        SessionOwned: `commit()` or `rollback()` by anyone but the owner.
+    """
+
+    def __init__(self, bind: Any = None, *, owner: str = "a script", **options: Any) -> None:
+        super().__init__(bind, **options)
+        self.owner = owner
+        self.ended = False
+        self._thread = threading.get_ident()
+
+    def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
+        """Return the engine, as every statement asks before it runs; so this is where use is guarded."""
+        self._guard()
+        return super().get_bind(*args, **kwargs)
+
+    # Private in SQLAlchemy, hence pinned and tested: everything that is no statement (add, delete, flush, begin)
+    # passes here before it changes anything.
+    def _autobegin_t(self, begin: bool = False) -> SessionTransaction:
+        self._guard()
+        return super()._autobegin_t(begin)
+
+    def commit(self) -> NoReturn:
+        """Refuse: the owner commits, once, at the end."""
+        self._guard()
+        raise errors.SessionOwned(
+            f"commit() was called on the session of {self.owner}. A unit of work is committed whole at its end, by its "
+            "owner; use flush() to send what is pending, begin_nested() for a part that may fail."
+        )
+
+    def rollback(self) -> NoReturn:
+        """Refuse: an error rolls back, or a part of the work did in `begin_nested()`."""
+        self._guard()
+        raise errors.SessionOwned(
+            f"rollback() was called on the session of {self.owner}. Raise an error to undo the whole unit of work, or "
+            "wrap what may fail in begin_nested() to undo a part."
+        )
+
+    def close(self) -> None:
+        """End the session; whatever was not committed is rolled back. May be called again."""
+        self.ended = True
+        super().close()
+
+    def _guard(self) -> None:
+        if self.ended:
+            raise errors.SessionEnded(
+                f"The session of {self.owner} was used after its end. Load what is needed while it lives, or open "
+                "one of your own with session_scope()."
+            )
+        if self._thread != threading.get_ident():
+            raise errors.SessionThread(
+                f"The session of {self.owner} was used from another thread. A session is one unit of work on one "
+                "thread; open one there with session_scope()."
+            )

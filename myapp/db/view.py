@@ -1,0 +1,52 @@
+"""The view option `db={…}`: checked when the application is configured, known before the view's permission is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyramid.exceptions import ConfigurationError
+from pyramid.request import Request
+from pyramid.response import Response
+
+from myapp.db import errors, options
+
+View = Callable[[Any, Request], Response]
+
+
+def db_view(view: View, info: Any) -> View:
+    """Derive a view that tells its request how it uses the database."""
+    declared = _parse(info)
+
+    def wrapped(context: Any, request: Request) -> Response:
+        # An exception view works after the session was made, or not: it takes what there is.
+        if request.exception is None:
+            _declare(request, declared)
+        return view(context, request)
+
+    return wrapped
+
+
+db_view.options = ("db",)  # type: ignore[attr-defined]
+
+
+def _parse(info: Any) -> options.Options:
+    declared = info.options.get("db")
+    if declared is None:
+        return options.DEFAULT
+    try:
+        return options.parse(declared, attempts_max=info.registry["db.settings"].retry_attempts)
+    except (ValueError, TypeError, AttributeError) as exc:
+        raise ConfigurationError(f"db={declared!r} on {info.original_view!r}: {exc}") from exc
+
+
+def _declare(request: Request, declared: options.Options) -> None:
+    if "dbsession" in request.__dict__ and declared not in (request.db_options, options.DEFAULT):
+        raise errors.SessionMisuse(
+            f"The view of {request.method} {request.path} declares {declared}, but request.dbsession was used before "
+            "the view was chosen (in a root factory or a tween, say). Use it from the view's permission check onwards."
+        )
+    request.db_options = declared
+    attempts = request.environ.get("retry.attempts")
+    if attempts is not None and declared.retry is not None:
+        request.environ["retry.attempts"] = min(attempts, declared.retry)

@@ -1,0 +1,217 @@
+"""Read the ini file and the environment into frozen, typed values, once, at start.
+
+Every bad setting is reported, all of them together: a start either has settings that make sense or does not happen.
+Units are part of the names. The table of settings in the README is kept equal to `DATABASE` and `APPLICATION`.
+"""
+
+from __future__ import annotations
+
+import configparser
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from myapp import errors
+
+URL_VARIABLE = "MYAPP_DATABASE_URL"
+
+# Settings of the libraries this application includes; they check their own values.
+FOREIGN_PREFIXES = ("pyramid.", "debugtoolbar.")
+
+ISOLATION_LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
+
+
+class SettingsError(errors.MyappError):
+    """One or more settings are missing, unknown or malformed; the message lists each."""
+
+    code = "settings"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("The settings are not usable:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        self.problems = tuple(problems)
+
+
+class Auth(enum.StrEnum):
+    """Who may call the API."""
+
+    KEYS = "keys"
+    OPEN = "open"
+
+
+class Recording(enum.StrEnum):
+    """The form in which transactions are recorded; `auto` chooses by the database."""
+
+    AUTO = "auto"
+    STATEMENT = "statement"
+    STEPS = "steps"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """What `myapp.db` needs to know."""
+
+    url: str
+    application_name: str = "myapp"
+    pool_size: int = 8
+    pool_timeout_seconds: float = 5.0
+    busy_timeout_seconds: float = 5.0
+    lock_timeout_seconds: float = 5.0
+    statement_timeout_seconds: float = 30.0
+    isolation: str | None = None
+    retry_attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """What the ledger's HTTP service needs to know."""
+
+    auth: Auth = Auth.KEYS
+    recording: Recording = Recording.AUTO
+    body_bytes_max: int = 16 * 1024 * 1024
+    idempotency_days: int = 7
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3600:
+        raise ValueError
+    return seconds
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= 2**31 - 1:
+        raise ValueError
+    return count
+
+
+def _isolation(text: str) -> str:
+    level = text.upper().replace("_", " ")
+    if level not in ISOLATION_LEVELS:
+        raise ValueError
+    return level
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise ValueError
+    return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One key of the ini file: the field it fills, how it is read, and what a good value is."""
+
+    key: str
+    field: str
+    read: Callable[[str], object]
+    expects: str
+
+
+SECONDS = "a number of seconds above 0, at most 3600"
+
+DATABASE: Sequence[Setting] = (
+    Setting(key="sqlalchemy.url", field="url", read=_name, expects="a SQLAlchemy URL"),
+    Setting(key="db.application_name", field="application_name", read=_name, expects="a name"),
+    Setting(key="db.pool_size", field="pool_size", read=_count, expects="a whole number from 1"),
+    Setting(key="db.pool_timeout_seconds", field="pool_timeout_seconds", read=_seconds, expects=SECONDS),
+    Setting(key="db.busy_timeout_seconds", field="busy_timeout_seconds", read=_seconds, expects=SECONDS),
+    Setting(key="db.lock_timeout_seconds", field="lock_timeout_seconds", read=_seconds, expects=SECONDS),
+    Setting(key="db.statement_timeout_seconds", field="statement_timeout_seconds", read=_seconds, expects=SECONDS),
+    Setting(key="db.isolation", field="isolation", read=_isolation, expects=" | ".join(ISOLATION_LEVELS)),
+    Setting(key="retry.attempts", field="retry_attempts", read=_count, expects="a whole number from 1"),
+)
+
+APPLICATION: Sequence[Setting] = (
+    Setting(key="myapp.auth", field="auth", read=Auth, expects=" | ".join(Auth)),
+    Setting(key="myapp.recording", field="recording", read=Recording, expects=" | ".join(Recording)),
+    Setting(key="myapp.body_bytes_max", field="body_bytes_max", read=_count, expects="a number of bytes from 1"),
+    Setting(key="myapp.idempotency_days", field="idempotency_days", read=_count, expects="a number of days from 1"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    database: Database
+    application: Application
+
+
+def read(raw: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
+    """Return all settings of the application.
+
+    Raises:
+        SettingsError: any key is missing, unknown or malformed; each is named.
+    """
+    problems: list[str] = []
+    database = _values(DATABASE, _with_environment(raw, environ), problems)
+    application = _values(APPLICATION, raw, problems)
+    known = {setting.key for setting in (*DATABASE, *APPLICATION)}
+    problems += _unknown(raw, known, foreign=FOREIGN_PREFIXES)
+    if problems:
+        raise SettingsError(problems)
+    return Settings(database=Database(**database), application=Application(**application))  # type: ignore[arg-type]
+
+
+def read_database(raw: Mapping[str, str], environ: Mapping[str, str]) -> Database:
+    """Return the database settings alone, for an application that takes only `myapp.db`.
+
+    Raises:
+        SettingsError: as `read`, for the keys `sqlalchemy.*`, `db.*` and `retry.*`.
+    """
+    problems: list[str] = []
+    values = _values(DATABASE, _with_environment(raw, environ), problems)
+    ours = {key: value for key, value in raw.items() if key.startswith(("sqlalchemy.", "db.", "retry."))}
+    problems += _unknown(ours, {setting.key for setting in DATABASE}, foreign=("retry.activate_hook",))
+    if problems:
+        raise SettingsError(problems)
+    return Database(**values)  # type: ignore[arg-type]
+
+
+def read_application(raw: Mapping[str, str], environ: Mapping[str, str]) -> Application:
+    """Return the application's own settings."""
+    return read(raw, environ).application
+
+
+def read_ini(path: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the `[app:main]` section of an ini file as the application would get it.
+
+    Raises:
+        SettingsError: the file is missing or not an ini file with that section.
+    """
+    file = Path(path).resolve()
+    parser = configparser.ConfigParser(defaults={"here": str(file.parent), "__file__": str(file)})
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        parser.read_string(file.read_text(encoding="utf-8"), source=str(file))
+        section = parser["app:main"]
+        defaults = parser.defaults().keys()
+        return {key: section[key] for key in section if key not in defaults and key != "use"}
+    except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as exc:
+        raise SettingsError([f"{path}: cannot be read as an ini file with a section [app:main] ({exc})"]) from exc
+
+
+def _with_environment(raw: Mapping[str, str], environ: Mapping[str, str]) -> Mapping[str, str]:
+    url = environ.get(URL_VARIABLE)
+    return {**raw, "sqlalchemy.url": url} if url else raw
+
+
+def _values(settings: Sequence[Setting], raw: Mapping[str, str], problems: list[str]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for setting in settings:
+        if setting.key in raw:
+            try:
+                values[setting.field] = setting.read(str(raw[setting.key]))
+            except ValueError:
+                problems.append(f"{setting.key} = {raw[setting.key]!r}: expected {setting.expects}")
+        elif setting.field == "url":
+            problems.append(f"sqlalchemy.url is missing; set it in the ini file or set {URL_VARIABLE}")
+    return values
+
+
+def _unknown(raw: Mapping[str, str], known: set[str], *, foreign: tuple[str, ...]) -> list[str]:
+    return [
+        f"{key}: there is no such setting; the README lists all of them"
+        for key in sorted(raw)
+        if key not in known and not key.startswith(foreign)
+    ]
