@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pyramid.router import Router
+from pyramid.config import Configurator
+from pyramid.router import Router
+
+from myapp import settings
+from myapp.migrations import head
 
 
 def main(global_config: dict[str, str], **raw_settings: str) -> Router:
@@ -19,11 +21,6 @@ def main(global_config: dict[str, str], **raw_settings: str) -> Router:
         settings.SettingsError: settings are missing, unknown or malformed; all are listed.
         migrations.head.SchemaError: the database is not at the current schema.
     """
-    from pyramid.config import Configurator
-
-    from myapp import settings
-    from myapp.migrations import head
-
     read = settings.read(raw_settings, os.environ)
     with Configurator(settings=dict(raw_settings)) as config:
         config.registry["myapp.settings"] = read.application

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.orm import JoinTransactionMode, sessionmaker
+from sqlalchemy.orm import sessionmaker
 
 from myapp.db.session import UnitOfWorkSession
 
+JoinMode = Literal["rollback_only", "create_savepoint"]
 Sessions = sessionmaker[UnitOfWorkSession]
 
 
-def build(bind: Engine | Connection, *, join_transaction_mode: JoinTransactionMode = "rollback_only") -> Sessions:
+def build(bind: Engine | Connection, *, join_transaction_mode: JoinMode = "rollback_only") -> Sessions:
     """Return the session factory of a process.
 
     `expire_on_commit` is off, since a session lives for one unit of work and nothing is left to refresh after it.

@@ -57,10 +57,8 @@ def is_readonly(options: Options, method: str) -> bool:
 
 def for_session(options: Options, method: str, dialect: str) -> dict[str, Any]:
     """Return the execution options that make a session keep the declaration on this database."""
-    policy = sqlite if dialect == "sqlite" else postgresql
-    return policy.execution_options(
-        readonly=is_readonly(options, method), isolation=options.isolation, timeout_seconds=options.timeout
-    )
+    make = sqlite.execution_options if dialect == "sqlite" else postgresql.execution_options
+    return make(readonly=is_readonly(options, method), isolation=options.isolation, timeout_seconds=options.timeout)
 
 
 def _contradictions(declared: Mapping[str, object], attempts_max: int) -> list[str]:

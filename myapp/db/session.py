@@ -57,6 +57,11 @@ class UnitOfWorkSession(Session):
             "wrap what may fail in begin_nested() to undo a part."
         )
 
+    def flush(self, objects: Any = None) -> None:
+        """Send what is pending to the database."""
+        self._guard()
+        super().flush(objects)
+
     def close(self) -> None:
         """End the session; whatever was not committed is rolled back. May be called again."""
         self.ended = True
