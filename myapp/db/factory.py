@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import sessionmaker
 
 from myapp.db.session import UnitOfWorkSession
 
-JoinMode = Literal["rollback_only", "create_savepoint"]
 Sessions = sessionmaker[UnitOfWorkSession]
 
 
-def build(bind: Engine | Connection, *, join_transaction_mode: JoinMode = "rollback_only") -> Sessions:
+def build(bind: Engine | Connection, session_class: type[UnitOfWorkSession] = UnitOfWorkSession) -> Sessions:
     """Return the session factory of a process.
 
     `expire_on_commit` is off, since a session lives for one unit of work and nothing is left to refresh after it.
-    Beginning is explicit and closing is final, so a session cannot come to life again after its end.
+    Beginning is explicit and closing is final, so a session cannot come to life again after its end. Given a
+    connection that has begun, each unit of work is a savepoint in it.
     """
     return sessionmaker(
         bind=bind,
-        class_=UnitOfWorkSession,
+        class_=session_class,
         autobegin=False,
         close_resets_only=False,
         expire_on_commit=False,
-        join_transaction_mode=join_transaction_mode,
+        join_transaction_mode="create_savepoint",
     )
