@@ -1,0 +1,62 @@
+# Everything a developer runs; needs Python 3.11 or newer, make and git. `make help` lists it.
+
+PYTHON ?= python3
+http_port ?= 6543
+# Worker processes of the tests; each has its own databases on one server.
+jobs ?= 2
+
+BIN := .venv/bin
+RUNTIME := .venv/runtime.stamp
+TEST := .venv/test.stamp
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: serve test check format shell clean help
+
+serve: $(RUNTIME) ## Migrate the development database and serve it (http_port=7000 for another port)
+	@$(BIN)/alembic upgrade head
+	@echo
+	@echo "  Serving on http://127.0.0.1:$(http_port) until Ctrl-C. Try, from another terminal:"
+	@echo
+	@echo "    curl -H 'Content-Type: application/json' -d '{\"name\": \"demo\"}' http://127.0.0.1:$(http_port)/v1/ledgers"
+	@echo
+	@echo "  What else there is: http://127.0.0.1:$(http_port)/docs"
+	@echo
+	@exec $(BIN)/pserve development.ini http_port=$(http_port)
+
+test: $(TEST) ## Run every test on SQLite and a real PostgreSQL (MYAPP_TEST_DATABASE_URL for a server of your own)
+	$(BIN)/pytest -n $(jobs)
+
+check: $(TEST) ## Lint, formatting, types, import contracts and house rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/architecture
+
+format: $(TEST) ## Format the code and make the fixes that are safe
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+shell: $(RUNTIME) ## Open a Python shell with a begun session, the models and the operations
+	@$(BIN)/alembic upgrade head
+	@exec $(BIN)/pshell development.ini
+
+clean: ## Remove what can be made again; databases stay
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## List what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or newer is needed, and $(PYTHON) is not that; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+$(RUNTIME): setup.py constraints.txt | $(BIN)/python
+	$(PIP) install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(TEST): setup.py constraints.txt | $(BIN)/python
+	$(PIP) install --quiet -c constraints.txt -e '.[test]'
+	@touch $(RUNTIME) $@
