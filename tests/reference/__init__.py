@@ -1,0 +1,1 @@
+"""The ledger once more, as plainly as it can be said, to compare the real one with."""

@@ -1,0 +1,172 @@
+"""The ledger as it should be: each operation either changes the whole book or raises Refused and changes nothing.
+
+Nothing here knows a database. The order of the refusals is in tests/reference/refusals.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from myapp.ledger.model import AccountChange, Limits, NewAccount, NewLimits, NewTransaction, Side
+from tests.reference import refusals
+from tests.reference.book import DEBIT_NORMAL, Book, BookAccount, Record, Refused, UsedKey
+
+
+@dataclass(frozen=True)
+class Key:
+    """An idempotency key as a request carries it; one used before `expired_before` counts as unused."""
+
+    name: str
+    request_hash: bytes
+    expired_before: datetime
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a statement; `balance` is the running one in effective order."""
+
+    place: int
+    line: int
+    currency: str
+    side: Side
+    minor: int
+    effective_at: datetime
+    version: int
+    balance: int
+
+
+class Model:
+    def __init__(self) -> None:
+        self.book = Book()
+
+    def declare_currency(self, code: str, exponent: int) -> bool:
+        known = self.book.exponent(code)
+        if known not in (None, exponent):
+            raise Refused("already-exists")
+        is_new = code not in self.book.currencies
+        self.book.currencies[code] = exponent
+        return is_new
+
+    def lock_before(self, moment: datetime) -> None:
+        self.book.locked_before = moment
+
+    def open_account(self, wanted: NewAccount) -> BookAccount:
+        if wanted.path in self.book.accounts:
+            raise Refused("already-exists")
+        for code in wanted.currencies or ():
+            if self.book.exponent(code) is None:
+                raise Refused("unknown-currency")
+        account = BookAccount(wanted.path, wanted.type, wanted.currencies, dict(wanted.metadata))
+        set_limits(self.book, account, wanted.limits)
+        use_currencies(self.book, [*(wanted.currencies or ()), *wanted.limits])
+        self.book.accounts[wanted.path] = account
+        return account
+
+    def change_account(
+        self, path: str, change: AccountChange, *, expected_version: int | None, now: datetime
+    ) -> BookAccount:
+        if path not in self.book.accounts:
+            raise Refused("not-found")
+        account = self.book.accounts[path]
+        if expected_version not in (None, account.version):
+            raise Refused("precondition-failed")
+        if change.limits is not None:
+            set_limits(self.book, account, change.limits)
+            use_currencies(self.book, [code for code, limits in change.limits.items() if limits is not None])
+        if change.metadata is not None:
+            account.metadata = dict(change.metadata)
+        if change.closed is not None:
+            account.closed_at = (account.closed_at or now) if change.closed else None
+        account.version += 1
+        return account
+
+    def record(self, request: Sequence[NewTransaction], *, now: datetime, key: Key | None = None) -> Sequence[int]:
+        """Record the request and return the places of its transactions; a repeated key returns the first ones'."""
+        refusals.check_senseless(self.book, request, now)
+        used = self.used(key)
+        if used is not None:
+            return used.places
+        for stage in refusals.STAGES:
+            stage(self.book, request, now)
+        places = [self.write(wanted, now) for wanted in request]
+        if key is not None:
+            self.book.keys[key.name] = UsedKey(key.request_hash, now, places)
+        return places
+
+    def used(self, key: Key | None) -> UsedKey | None:
+        """Return what the key did before, unless that is too long ago."""
+        used = self.book.keys.get(key.name) if key is not None else None
+        if key is None or used is None or used.used_at < key.expired_before:
+            return None
+        if used.request_hash != key.request_hash:
+            raise Refused("idempotency-mismatch")
+        return used
+
+    def write(self, wanted: NewTransaction, now: datetime) -> int:
+        entries = refusals.post(self.book, wanted)
+        use_currencies(self.book, [posting.currency for posting in wanted.postings])
+        self.book.records.append(
+            Record(
+                reference=wanted.reference,
+                description=wanted.description,
+                effective_at=wanted.effective_at or now,
+                recorded_at=now,
+                metadata=dict(wanted.metadata),
+                entries=entries,
+            )
+        )
+        return len(self.book.records) - 1
+
+    def statement(self, path: str) -> list[Line]:
+        """List every line of the account as if it had been recorded when it counts."""
+        account = self.book.accounts[path]
+        unordered = [
+            (record.effective_at, entry.tally.lines, entry.currency, place, line, entry)
+            for place, record in enumerate(self.book.records)
+            for line, entry in enumerate(record.entries)
+            if entry.account == path
+        ]
+        running: dict[str, int] = {}
+        lines = []
+        for effective_at, version, currency, place, line, entry in sorted(unordered, key=lambda found: found[:3]):
+            upwards = 1 if (entry.side is Side.DEBIT) == (account.type in DEBIT_NORMAL) else -1
+            running[currency] = running.get(currency, 0) + upwards * entry.minor
+            balance = running[currency]
+            lines.append(Line(place, line, currency, entry.side, entry.minor, effective_at, version, balance))
+        return lines
+
+
+def set_limits(book: Book, account: BookAccount, wanted: Mapping[str, NewLimits | None]) -> None:
+    """Replace the limits of the currencies named, if they and the balance agree."""
+    limits = dict(account.limits)
+    for currency, new in wanted.items():
+        limits.pop(currency, None)
+        if new is not None:
+            limits[currency] = in_minor(book, currency, new)
+    trial = BookAccount(account.path, account.type, account.currencies, {}, limits, account.tallies)
+    for currency in wanted:
+        code = refusals.outside(trial, currency)
+        if code is not None:
+            raise Refused(code)
+    account.limits = limits
+
+
+def in_minor(book: Book, currency: str, new: NewLimits) -> Limits:
+    for bound in (new.min, new.max):
+        refusals.check_amount(book, currency, bound or Decimal(0))
+    exponent = book.exponent(currency)
+    assert exponent is not None
+    low, high = (None if bound is None else int(Fraction(bound) * 10**exponent) for bound in (new.min, new.max))
+    return Limits(min_minor=low, max_minor=high)
+
+
+def use_currencies(book: Book, codes: Sequence[str]) -> None:
+    """Remember the exponent an ISO currency had when it was first used."""
+    for code in codes:
+        exponent = book.exponent(code)
+        assert exponent is not None
+        book.currencies[code] = exponent
