@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
 from myapp import settings
 from myapp.db import errors
@@ -62,7 +62,14 @@ def listen(engine: Engine, database: settings.Database) -> None:
                 "error was swallowed. Nothing was committed. Let database errors propagate."
             )
 
+    # A COMMIT refused for a deferred constraint leaves SQLite's transaction open, and SQLAlchemy then returns the
+    # connection as if it had been reset. Whoever took it next would find itself inside that transaction.
+    def leave_none_open(connection: DBAPIConnection, _entry: ConnectionPoolEntry, _state: PoolResetState) -> None:
+        if connection.in_transaction:
+            connection.rollback()
+
     event.listen(engine, "connect", set_up)
+    event.listen(engine, "reset", leave_none_open)
     event.listen(engine, "begin", begin)
     event.listen(engine, "commit", refuse_lost_work)
 
