@@ -16,6 +16,7 @@ RUNTIME = [
     "pyramid>=2.1,<3",
     "pyramid-retry>=2.1",
     "pyramid-tm>=2.6",
+    "setuptools<80.9",
     "sqlalchemy>=2.1,<2.2",
     "transaction>=5.1",
     "waitress>=3.0",
