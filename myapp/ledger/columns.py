@@ -1,0 +1,89 @@
+"""Column types that mean the same on PostgreSQL and SQLite.
+
+SQLite's tables are STRICT, which knows four types only, so each type here says what it is there: an id is 16 bytes
+that sort as the UUID does, a time is text of one width that sorts as the time does, JSON is text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+Json = Mapping[str, str] | Sequence[str]
+
+
+class Id(TypeDecorator[UUID]):
+    """A UUID."""
+
+    impl = sa.Uuid
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(sa.LargeBinary() if dialect.name == "sqlite" else sa.Uuid())
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
+        return value.bytes if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> UUID | None:
+        return UUID(bytes=value) if value is not None and dialect.name == "sqlite" else value
+
+
+class Time(TypeDecorator[datetime]):
+    """An instant to the microsecond, aware and in UTC."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value.isoformat()} has no time zone; every time is aware and in UTC.")
+        if dialect.name != "sqlite":
+            return value
+        # strftime does not pad years before 1000; isoformat does.
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return datetime.fromisoformat(value)
+        recorded: datetime = value
+        return recorded.astimezone(UTC)
+
+
+class JsonText(TypeDecorator[Json]):
+    """A small JSON document: JSONB, or text on SQLite."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else postgresql.JSONB(none_as_null=True))
+
+    def process_bind_param(self, value: Json | None, dialect: Dialect) -> Any:
+        return json.dumps(value, ensure_ascii=False) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Json | None:
+        return json.loads(value) if value is not None and dialect.name == "sqlite" else value
+
+
+# A 64-bit integer: an amount in the smallest unit, a counter, a version.
+Int64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+# A number that is small by its nature: a line, an exponent, an HTTP status.
+Int32 = sa.Integer()
+Bytes = sa.LargeBinary()
+# Sorted by code point, as SQLite does, and so that a prefix is a range of the index.
+Text = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")

@@ -1,0 +1,237 @@
+"""The ledger's tables.
+
+Units: amounts and counters are 64-bit integers in the currency's smallest unit, `net` is debits less credits,
+times are aware UTC. Every primary key begins with the ledger, and so does every query: rows of one ledger lie
+together, and the schema distributes by that column. Only `ledgers` itself and `api_keys` stand outside.
+
+There are no triggers; what must hold is a constraint, or the predicate of the statement that writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from myapp.ledger import model
+from myapp.ledger.columns import Bytes, Id, Int32, Int64, JsonText, Text, Time
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+    }
+)
+
+
+def _one_of(column: str, values: Sequence[str]) -> sa.CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def _not_negative(column: str) -> sa.CheckConstraint:
+    return sa.CheckConstraint(f"{column} >= 0", name=column)
+
+
+ledgers = sa.Table(
+    "ledgers",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("metadata", JsonText, nullable=False),
+    # No effective time before this one is accepted.
+    sa.Column("locked_before", Time),
+    sa.Column("version", Int64, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.UniqueConstraint("name"),
+    sqlite_strict=True,
+)
+
+currencies = sa.Table(
+    "currencies",
+    metadata,
+    sa.Column("ledger_id", Id, primary_key=True),
+    sa.Column("code", Text, primary_key=True),
+    sa.Column("exponent", Int32, nullable=False),
+    sa.ForeignKeyConstraint(["ledger_id"], ["ledgers.id"]),
+    sa.CheckConstraint("exponent BETWEEN 0 AND 18", name="exponent"),
+    sqlite_strict=True,
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("ledger_id", Id, primary_key=True),
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("path", Text, nullable=False),
+    sa.Column("type", Text, nullable=False),
+    # The currencies the account takes; NULL is any.
+    sa.Column("currencies", JsonText),
+    sa.Column("metadata", JsonText, nullable=False),
+    sa.Column("closed_at", Time),
+    sa.Column("version", Int64, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.ForeignKeyConstraint(["ledger_id"], ["ledgers.id"]),
+    sa.UniqueConstraint("ledger_id", "path"),
+    _one_of("type", list(model.AccountType)),
+    sqlite_strict=True,
+)
+
+# The only hot rows. Updates change no indexed column, so with room in each page they stay within it.
+# The limits are here, not on the account: see docs/decisions/0003-limits-on-balances.md.
+balances = sa.Table(
+    "balances",
+    metadata,
+    sa.Column("ledger_id", Id, primary_key=True),
+    sa.Column("account_id", Id, primary_key=True),
+    sa.Column("currency", Text, primary_key=True),
+    sa.Column("debits_posted", Int64, nullable=False),
+    sa.Column("credits_posted", Int64, nullable=False),
+    sa.Column("debits_pending", Int64, nullable=False),
+    sa.Column("credits_pending", Int64, nullable=False),
+    # The number of postings so far.
+    sa.Column("version", Int64, nullable=False),
+    sa.Column("net_min", Int64),
+    sa.Column("net_max", Int64),
+    sa.ForeignKeyConstraint(["ledger_id", "account_id"], ["accounts.ledger_id", "accounts.id"]),
+    *map(_not_negative, ["debits_posted", "credits_posted", "debits_pending", "credits_pending", "version"]),
+    postgresql_with={"fillfactor": 70},
+    sqlite_strict=True,
+)
+
+# No foreign key to `ledgers`: every writer would share-lock that one row. The postings lead there through their
+# balances.
+transactions = sa.Table(
+    "transactions",
+    metadata,
+    sa.Column("ledger_id", Id, primary_key=True),
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("reference", Text),
+    sa.Column("status", Text, nullable=False),
+    sa.Column("effective_at", Time, nullable=False),
+    sa.Column("recorded_at", Time, nullable=False),
+    sa.Column("description", Text),
+    sa.Column("metadata", JsonText, nullable=False),
+    sa.Column("pending_of", Id),
+    sa.Column("reverses", Id),
+    sa.Column("expires_at", Time),
+    sa.ForeignKeyConstraint(
+        ["ledger_id", "pending_of"], ["transactions.ledger_id", "transactions.id"], name="fk_transactions_pending_of"
+    ),
+    sa.ForeignKeyConstraint(
+        ["ledger_id", "reverses"], ["transactions.ledger_id", "transactions.id"], name="fk_transactions_reverses"
+    ),
+    # Partial, so that the many transactions without one are in neither index.
+    sa.Index(
+        "uq_transactions_reference",
+        "ledger_id",
+        "reference",
+        unique=True,
+        sqlite_where=sa.text("reference IS NOT NULL"),
+        postgresql_where=sa.text("reference IS NOT NULL"),
+    ),
+    sa.Index(
+        "uq_transactions_reverses",
+        "ledger_id",
+        "reverses",
+        unique=True,
+        sqlite_where=sa.text("reverses IS NOT NULL"),
+        postgresql_where=sa.text("reverses IS NOT NULL"),
+    ),
+    _one_of("status", list(model.Status)),
+    sqlite_strict=True,
+)
+
+postings = sa.Table(
+    "postings",
+    metadata,
+    sa.Column("ledger_id", Id, primary_key=True),
+    sa.Column("transaction_id", Id, primary_key=True),
+    sa.Column("line", Int32, primary_key=True),
+    sa.Column("account_id", Id, nullable=False),
+    sa.Column("currency", Text, nullable=False),
+    sa.Column("side", Text, nullable=False),
+    sa.Column("amount", Int64, nullable=False),
+    # The four counters and the version of the balance as this posting left them.
+    sa.Column("debits_posted", Int64, nullable=False),
+    sa.Column("credits_posted", Int64, nullable=False),
+    sa.Column("debits_pending", Int64, nullable=False),
+    sa.Column("credits_pending", Int64, nullable=False),
+    sa.Column("balance_version", Int64, nullable=False),
+    # A copy of the transaction's, so that a statement reads one index.
+    sa.Column("effective_at", Time, nullable=False),
+    sa.ForeignKeyConstraint(["ledger_id", "transaction_id"], ["transactions.ledger_id", "transactions.id"]),
+    sa.ForeignKeyConstraint(
+        ["ledger_id", "account_id", "currency"],
+        ["balances.ledger_id", "balances.account_id", "balances.currency"],
+    ),
+    sa.UniqueConstraint("ledger_id", "account_id", "currency", "balance_version", name="uq_postings_balance_version"),
+    sa.Index("ix_postings_statement", "ledger_id", "account_id", "effective_at", "balance_version", "currency"),
+    _one_of("side", list(model.Side)),
+    sa.CheckConstraint("amount > 0", name="amount"),
+    _not_negative("line"),
+    sqlite_strict=True,
+)
+
+# The one mutable row of a hold; its operations are to come.
+holds = sa.Table(
+    "holds",
+    metadata,
+    sa.Column("ledger_id", Id, primary_key=True),
+    sa.Column("transaction_id", Id, primary_key=True),
+    sa.Column("remaining", Int64, nullable=False),
+    sa.Column("state", Text, nullable=False),
+    sa.ForeignKeyConstraint(["ledger_id", "transaction_id"], ["transactions.ledger_id", "transactions.id"]),
+    _not_negative("remaining"),
+    _one_of("state", ["pending", "posted", "voided", "expired"]),
+    sqlite_strict=True,
+)
+
+# `ledger_id` is the scope of the key, which is no ledger where a ledger is being made; hence no foreign key.
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    sa.Column("ledger_id", Id, primary_key=True),
+    sa.Column("key", Text, primary_key=True),
+    sa.Column("request_hash", Bytes, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    # What a repeat is answered with: these transactions, 16 bytes each, or the very answer.
+    sa.Column("transaction_ids", Bytes),
+    sa.Column("status", Int32),
+    sa.Column("body", Bytes),
+    sqlite_strict=True,
+)
+
+# Written with the effect; `seq` is given once the row is visible, so that no reader ever skips one.
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("ledger_id", Id, primary_key=True),
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("seq", Int64),
+    sa.Column("type", Text, nullable=False),
+    sa.Column("payload", JsonText, nullable=False),
+    sa.Column("recorded_at", Time, nullable=False),
+    sa.UniqueConstraint("ledger_id", "seq"),
+    sqlite_strict=True,
+)
+
+# A key without a ledger opens all of them, so the ledger cannot begin its primary key.
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("secret_hash", Bytes, nullable=False),
+    sa.Column("scope", Text, nullable=False),
+    sa.Column("ledger_id", Id),
+    sa.Column("name", Text),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("revoked_at", Time),
+    sa.ForeignKeyConstraint(["ledger_id"], ["ledgers.id"]),
+    sa.UniqueConstraint("secret_hash"),
+    _one_of("scope", ["read", "write", "admin"]),
+    sqlite_strict=True,
+)
