@@ -66,6 +66,29 @@ class Record:
     entries: Sequence[Entry]
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """What a request did: `places` count the ledger's transactions from its first."""
+
+    places: Sequence[int]
+    records: Sequence[Record]
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class SeenAccount:
+    """An account as its readers see it; `counters` are debits and credits, where there are any."""
+
+    path: str
+    type: AccountType
+    currencies: Sequence[str] | None
+    metadata: Mapping[str, str]
+    limits: Mapping[str, Limits]
+    counters: Mapping[str, tuple[int, int]]
+    closed_at: datetime | None
+    version: int
+
+
 @dataclass
 class BookAccount:
     path: str
@@ -76,6 +99,12 @@ class BookAccount:
     tallies: dict[str, Tally] = field(default_factory=dict)
     closed_at: datetime | None = None
     version: int = 1
+
+    def seen(self) -> SeenAccount:
+        counters = {code: (tally.debits, tally.credits) for code, tally in self.tallies.items()}
+        return SeenAccount(
+            self.path, self.type, self.currencies, self.metadata, self.limits, counters, self.closed_at, self.version
+        )
 
     def balance(self, tally: Tally) -> int:
         net = tally.debits - tally.credits

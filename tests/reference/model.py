@@ -6,6 +6,7 @@ Nothing here knows a database. The order of the refusals is in tests/reference/r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +14,7 @@ from fractions import Fraction
 
 from myapp.ledger.model import AccountChange, Limits, NewAccount, NewLimits, NewTransaction, Side
 from tests.reference import refusals
-from tests.reference.book import DEBIT_NORMAL, Book, BookAccount, Record, Refused, UsedKey
+from tests.reference.book import DEBIT_NORMAL, Book, BookAccount, Record, Recorded, Refused, SeenAccount, UsedKey
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,10 @@ class Line:
 
 
 class Model:
-    def __init__(self) -> None:
-        self.book = Book()
+    """A ledger without a database; `Real` in tests/reference/real.py answers to the same words."""
+
+    def __init__(self, book: Book | None = None) -> None:
+        self.book = Book() if book is None else book
 
     def declare_currency(self, code: str, exponent: int) -> bool:
         known = self.book.exponent(code)
@@ -54,7 +57,7 @@ class Model:
     def lock_before(self, moment: datetime) -> None:
         self.book.locked_before = moment
 
-    def open_account(self, wanted: NewAccount) -> BookAccount:
+    def open_account(self, wanted: NewAccount, *, now: datetime) -> SeenAccount:
         if wanted.path in self.book.accounts:
             raise Refused("already-exists")
         for code in wanted.currencies or ():
@@ -64,11 +67,11 @@ class Model:
         set_limits(self.book, account, wanted.limits)
         use_currencies(self.book, [*(wanted.currencies or ()), *wanted.limits])
         self.book.accounts[wanted.path] = account
-        return account
+        return account.seen()
 
     def change_account(
         self, path: str, change: AccountChange, *, expected_version: int | None, now: datetime
-    ) -> BookAccount:
+    ) -> SeenAccount:
         if path not in self.book.accounts:
             raise Refused("not-found")
         account = self.book.accounts[path]
@@ -82,20 +85,24 @@ class Model:
         if change.closed is not None:
             account.closed_at = (account.closed_at or now) if change.closed else None
         account.version += 1
-        return account
+        return account.seen()
 
-    def record(self, request: Sequence[NewTransaction], *, now: datetime, key: Key | None = None) -> Sequence[int]:
-        """Record the request and return the places of its transactions; a repeated key returns the first ones'."""
+    def record(self, request: Sequence[NewTransaction], *, now: datetime, key: Key | None) -> Recorded:
+        """Record the whole request; a repeated key gets what was recorded the first time."""
         refusals.check_senseless(self.book, request, now)
         used = self.used(key)
         if used is not None:
-            return used.places
+            return Recorded(used.places, [self.book.records[place] for place in used.places], replayed=True)
         for stage in refusals.STAGES:
             stage(self.book, request, now)
         places = [self.write(wanted, now) for wanted in request]
         if key is not None:
             self.book.keys[key.name] = UsedKey(key.request_hash, now, places)
-        return places
+        return Recorded(places, [self.book.records[place] for place in places], replayed=False)
+
+    def dry_run(self, request: Sequence[NewTransaction], *, now: datetime) -> Sequence[Record]:
+        trial = Model(deepcopy(self.book))
+        return trial.record(request, now=now, key=None).records
 
     def used(self, key: Key | None) -> UsedKey | None:
         """Return what the key did before, unless that is too long ago."""
@@ -121,7 +128,16 @@ class Model:
         )
         return len(self.book.records) - 1
 
-    def statement(self, path: str) -> list[Line]:
+    def currencies(self) -> Mapping[str, int]:
+        return self.book.currencies
+
+    def accounts(self) -> Mapping[str, SeenAccount]:
+        return {path: account.seen() for path, account in self.book.accounts.items()}
+
+    def records(self) -> Sequence[Record]:
+        return self.book.records
+
+    def statement(self, path: str) -> Sequence[Line]:
         """List every line of the account as if it had been recorded when it counts."""
         account = self.book.accounts[path]
         unordered = [
