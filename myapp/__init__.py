@@ -1,4 +1,4 @@
-"""myapp: a double-entry ledger served as an HTTP JSON API, where one request is one database transaction.
+"""A double-entry ledger served as an HTTP JSON API, where one request is one database transaction.
 
 `main` is the only place that puts the rooms together; it names them by dotted string, so no room imports another for it.
 """
@@ -14,7 +14,7 @@ from myapp import settings
 from myapp.migrations import head
 
 
-def main(global_config: dict[str, str], **raw_settings: str) -> Router:
+def main(_global_config: dict[str, str], **raw_settings: str) -> Router:
     """Return the WSGI application, as `pserve` and the tests make it.
 
     Raises:

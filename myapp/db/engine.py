@@ -6,13 +6,14 @@ Who waits how long is set here (pool, locks, statements); who may write is set p
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy import exc as sa_exc
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState
 
 from myapp import settings
 from myapp.db import faults, postgresql, sqlite
@@ -34,6 +35,7 @@ def build(database: settings.Database) -> Engine:
     policy.listen(engine, database)
     faults.listen(engine)
     _ping_after_idling(engine)
+    _leave_no_transaction_open(engine, policy.has_begun)
     return engine
 
 
@@ -69,3 +71,15 @@ def _ping_after_idling(engine: Engine) -> None:
     event.listen(engine, "checkout", ping)
 
 
+def _leave_no_transaction_open(engine: Engine, has_begun: Callable[[DBAPIConnection], bool]) -> None:
+    """Roll back what a refused COMMIT left open, before the connection serves anyone else.
+
+    SQLAlchemy holds a connection whose COMMIT failed for reset. On SQLite (a deferred constraint) and after an error
+    in a `commit` listener it is still inside its transaction, and the next unit of work would find itself there.
+    """
+
+    def roll_back(connection: DBAPIConnection, _entry: ConnectionPoolEntry, _state: PoolResetState) -> None:
+        if has_begun(connection):
+            connection.rollback()
+
+    event.listen(engine, "reset", roll_back)

@@ -1,10 +1,10 @@
 """What a view declares of its unit of work with `db={…}`, and the defaults.
 
-    readonly   the database refuses writes          default: GET and HEAD are, other methods are not
-    isolation  "READ COMMITTED" | "REPEATABLE READ" | "SERIALIZABLE"        default: the setting db.isolation
-    retry      attempts in all; 1 never repeats     default: the setting retry.attempts, which is also the most
-    timeout    seconds a statement, or a wait for a lock, may take          default: the settings db.*_timeout_seconds
-    primary    read from the primary even if the view is read-only          default: False
+readonly   the database refuses writes          default: GET and HEAD are, other methods are not
+isolation  "READ COMMITTED" | "REPEATABLE READ" | "SERIALIZABLE"        default: the setting db.isolation
+retry      attempts in all; 1 never repeats     default: the setting retry.attempts, which is also the most
+timeout    seconds a statement, or a wait for a lock, may take          default: the settings db.*_timeout_seconds
+primary    read from the primary even if the view is read-only          default: False
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def is_readonly(options: Options, method: str) -> bool:
 def for_session(options: Options, method: str, dialect: str) -> dict[str, Any]:
     """Return the execution options that make a session keep the declaration on this database."""
     make = sqlite.execution_options if dialect == "sqlite" else postgresql.execution_options
-    return make(readonly=is_readonly(options, method), isolation=options.isolation, timeout_seconds=options.timeout)
+    return make(options, readonly=is_readonly(options, method))
 
 
 def _contradictions(declared: Mapping[str, object], attempts_max: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from psycopg.pq import TransactionStatus
@@ -12,10 +12,13 @@ from sqlalchemy.engine import Connection, Engine
 from myapp import settings
 from myapp.db import errors
 
+if TYPE_CHECKING:
+    from myapp.db.options import Options
+
 MILLISECONDS = 1000
 
 
-def engine_arguments(url: sa.URL, database: settings.Database) -> dict[str, Any]:
+def engine_arguments(_url: sa.URL, database: settings.Database) -> dict[str, Any]:
     """Return what `create_engine` needs for this URL."""
     waits = {
         "lock_timeout": database.lock_timeout_seconds,
@@ -37,7 +40,7 @@ def engine_arguments(url: sa.URL, database: settings.Database) -> dict[str, Any]
     }
 
 
-def listen(engine: Engine, database: settings.Database) -> None:
+def listen(engine: Engine, _database: settings.Database) -> None:
     """Give units of work their own time-out, and never let COMMIT quietly mean ROLLBACK."""
 
     def limit(connection: Connection) -> None:
@@ -50,7 +53,7 @@ def listen(engine: Engine, database: settings.Database) -> None:
 
     # PostgreSQL answers COMMIT in a failed transaction with ROLLBACK and no error at all.
     def refuse_lost_work(connection: Connection) -> None:
-        if connection.connection.dbapi_connection.info.transaction_status == TransactionStatus.INERROR:  # type: ignore[union-attr]
+        if _status(connection.connection.dbapi_connection) == TransactionStatus.INERROR:
             raise errors.UnitOfWorkAborted(
                 "A database error had already aborted this unit of work and was swallowed, so a COMMIT would lose its "
                 "writes. Nothing was committed. Let the error propagate, or wrap what may fail in begin_nested()."
@@ -60,13 +63,23 @@ def listen(engine: Engine, database: settings.Database) -> None:
     event.listen(engine, "commit", refuse_lost_work)
 
 
-def execution_options(*, readonly: bool, isolation: str | None, timeout_seconds: float | None) -> dict[str, Any]:
+def has_begun(connection: Any) -> bool:
+    """Say whether the driver's connection is inside a transaction, failed or not."""
+    return _status(connection) in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
+
+def execution_options(declared: Options, *, readonly: bool) -> dict[str, Any]:
     """Return a session's options; the driver resets them when the connection goes back."""
     chosen: dict[str, Any] = {}
     if readonly:
         chosen["postgresql_readonly"] = True
-    if isolation is not None:
-        chosen["isolation_level"] = isolation
-    if timeout_seconds is not None:
-        chosen["db_timeout_seconds"] = timeout_seconds
+    if declared.isolation is not None:
+        chosen["isolation_level"] = declared.isolation
+    if declared.timeout is not None:
+        chosen["db_timeout_seconds"] = declared.timeout
     return chosen
+
+
+def _status(connection: Any) -> TransactionStatus:
+    status: TransactionStatus = connection.info.transaction_status
+    return status

@@ -82,6 +82,6 @@ def _require_transaction(request: Request, owner: str) -> None:
         request.tm.get()
     except NoTransaction:
         raise errors.SessionOutsideTransaction(
-            f"request.dbsession was used outside the transaction of {owner}: before it began, or after it was committed "
-            "or aborted. Use it in the view, or open a session of your own with session_scope()."
+            f"request.dbsession was used outside the transaction of {owner}: before it began, or after it was "
+            "committed or aborted. Use it in the view, or open a session of your own with session_scope()."
         ) from None

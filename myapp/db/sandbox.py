@@ -44,7 +44,7 @@ def sandbox(engine: Engine) -> Iterator[Sessions]:
             outer.rollback()
 
 
-def _declare_readonly(session: SandboxedSession, transaction: SessionTransaction, connection: Connection) -> None:
+def _declare_readonly(session: SandboxedSession, _transaction: SessionTransaction, connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"PRAGMA query_only = {int(session.readonly)}")
     elif session.readonly:

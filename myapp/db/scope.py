@@ -13,7 +13,9 @@ from myapp.db.session import UnitOfWorkSession
 
 
 @contextmanager
-def session_scope(sessions: Sessions, *, readonly: bool = False, owner: str = "a session_scope()") -> Iterator[UnitOfWorkSession]:
+def session_scope(
+    sessions: Sessions, *, readonly: bool = False, owner: str = "a session_scope()"
+) -> Iterator[UnitOfWorkSession]:
     """Open a session for one unit of work: commit at the end, roll back on error, always close.
 
     A connection is taken at the first statement, not before.

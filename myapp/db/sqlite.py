@@ -6,16 +6,19 @@ word. With the driver's own handling two threads lose updates silently, or fail 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from myapp import settings
 from myapp.db import errors
+
+if TYPE_CHECKING:
+    from myapp.db.options import Options
 
 MILLISECONDS = 1000
 
@@ -56,24 +59,22 @@ def listen(engine: Engine, database: settings.Database) -> None:
         connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
 
     def refuse_lost_work(connection: Connection) -> None:
-        if not connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
+        if not has_begun(connection.connection.dbapi_connection):
             raise errors.UnitOfWorkAborted(
                 "SQLite had already rolled this unit of work back (disk full, input/output error or the like) and the "
                 "error was swallowed. Nothing was committed. Let database errors propagate."
             )
 
-    # A COMMIT refused for a deferred constraint leaves SQLite's transaction open, and SQLAlchemy then returns the
-    # connection as if it had been reset. Whoever took it next would find itself inside that transaction.
-    def leave_none_open(connection: DBAPIConnection, _entry: ConnectionPoolEntry, _state: PoolResetState) -> None:
-        if connection.in_transaction:
-            connection.rollback()
-
     event.listen(engine, "connect", set_up)
-    event.listen(engine, "reset", leave_none_open)
     event.listen(engine, "begin", begin)
     event.listen(engine, "commit", refuse_lost_work)
 
 
-def execution_options(*, readonly: bool, isolation: str | None, timeout_seconds: float | None) -> dict[str, Any]:
+def has_begun(connection: Any) -> bool:
+    """Say whether the driver's connection is inside a transaction."""
+    return bool(connection.in_transaction)
+
+
+def execution_options(declared: Options, *, readonly: bool) -> dict[str, Any]:
     """Return a session's options; SQLite is serializable whatever is asked for."""
-    return {"db_readonly": readonly, "db_timeout_seconds": timeout_seconds}
+    return {"db_readonly": readonly, "db_timeout_seconds": declared.timeout}

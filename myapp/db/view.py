@@ -1,4 +1,4 @@
-"""The view option `db={…}`: checked when the application is configured, known before the view's permission is judged."""
+"""The view option `db={…}`: checked when the application is configured, known before permissions are judged."""
 
 from __future__ import annotations
 

@@ -35,7 +35,8 @@ def require(engine: Engine) -> None:
     if found != expected():
         at = ", ".join(sorted(found)) or "empty"
         url = engine.url.render_as_string(hide_password=True)
+        needed = ", ".join(sorted(expected()))
         raise SchemaError(
-            f"The database {url} is not at the current schema (it is at: {at}; needed: {', '.join(sorted(expected()))}).\n"
+            f"The database {url} is not at the current schema (it is at: {at}; needed: {needed}).\n"
             f"Run this in the project's root, then start again:\n\n    {COMMAND}\n"
         )

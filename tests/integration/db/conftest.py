@@ -1,4 +1,4 @@
-"""A small application that knows nothing but notes: what any Pyramid application gets from `config.include("myapp.db")`."""
+"""A small application that knows nothing but notes: what any application gets from `config.include("myapp.db")`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class NotesApp:
 
     def texts(self) -> list[str]:
         """Return the committed notes, read on a connection of their own."""
-        with self.engine.connect() as connection:
+        with self.engine.connect().execution_options(db_readonly=True) as connection:
             return sorted(connection.scalars(sa.select(Note.text)))
 
     def checked_out(self) -> int:

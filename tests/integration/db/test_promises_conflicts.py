@@ -1,0 +1,228 @@
+"""SESSION promise 11, its mechanism: conflicts are retried at every phase, with exception views and a veto in place.
+
+Every conflict here is a real one, made by a second connection at the right moment.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+from pyramid.request import Request
+from pyramid.response import Response
+from sqlalchemy.engine import Engine
+
+from tests.integration.db.conftest import MakeNotes, Note, NotesApp
+
+COUNT = sa.text("SELECT count(*) FROM notes")
+WRITE = sa.text("INSERT INTO notes (id, text) VALUES (:id, :text)")
+UPDATE = sa.text("UPDATE notes SET text = 'mine' WHERE id = 1")
+
+SERIALIZABLE = {"isolation": "SERIALIZABLE"}
+
+
+# Each database has conflicts that the other does not know.
+only_on_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+only_on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+
+
+def interfere(engine: Engine, statement: str) -> None:
+    with engine.begin() as other:
+        other.exec_driver_sql(statement)
+
+
+def skewed(request: Request) -> None:
+    """Read what the other unit of work writes and write what it reads: one of the two must fail."""
+    request.dbsession.execute(COUNT)
+    if request.environ["retry.attempt"] == 0:
+        with request.registry["db.engine"].connect().execution_options(isolation_level="SERIALIZABLE") as other:
+            other.execute(COUNT)
+            other.execute(WRITE, {"id": 1, "text": "other"})
+            other.commit()
+
+
+def at_commit(request: Request) -> Response:
+    skewed(request)
+    request.dbsession.execute(WRITE, {"id": 2, "text": request.text})
+    return Response(str(request.environ["retry.attempt"] + 1))
+
+
+def in_view(request: Request) -> Response:
+    request.dbsession.execute(COUNT)
+    if request.environ["retry.attempt"] == 0:
+        interfere(request.registry["db.engine"], "UPDATE notes SET text = 'theirs' WHERE id = 1")
+    request.dbsession.execute(UPDATE)
+    return Response(str(request.environ["retry.attempt"] + 1))
+
+
+def at_flush(request: Request) -> Response:
+    note = request.dbsession.get_one(Note, 1)
+    if request.environ["retry.attempt"] == 0:
+        interfere(request.registry["db.engine"], "UPDATE notes SET text = 'theirs' WHERE id = 1")
+    note.text = "mine"
+    return Response(str(request.environ["retry.attempt"] + 1))
+
+
+def add_first_note(notes: NotesApp) -> None:
+    with notes.engine.begin() as connection:
+        connection.execute(WRITE, {"id": 1, "text": "first"})
+
+
+PHASES: dict[str, Callable[[Request], Response]] = {"view": in_view, "flush": at_flush}
+
+
+class TestPromise11RetriedAtEveryPhase:
+    @only_on_postgresql
+    @pytest.mark.parametrize("phase", PHASES)
+    @pytest.mark.parametrize("catch_all", [True, False], ids=["exception view", "no exception view"])
+    def test_a_serialization_failure_before_commit(
+        self, make_notes: MakeNotes, dialect: str, phase: str, catch_all: bool
+    ):
+        notes = make_notes(PHASES[phase], db=SERIALIZABLE, catch_all=catch_all)
+        add_first_note(notes)
+
+        assert notes.client.post("/notes").text == "2"
+        assert notes.texts() == ["mine"]
+        assert notes.checked_out() == 0
+
+    @only_on_postgresql
+    @pytest.mark.parametrize("catch_all", [True, False], ids=["exception view", "no exception view"])
+    def test_a_serialization_failure_in_commit_replays_the_body(
+        self, make_notes: MakeNotes, dialect: str, catch_all: bool
+    ):
+        notes = make_notes(at_commit, db=SERIALIZABLE, catch_all=catch_all)
+
+        assert notes.client.post("/notes", "a body").text == "2"
+        assert notes.texts() == ["a body", "other"]
+
+    @only_on_postgresql
+    def test_a_deadlock(self, make_notes: MakeNotes, dialect: str):
+        threads: list[threading.Thread] = []
+
+        def view(request: Request) -> Response:
+            attempt = request.environ["retry.attempt"]
+            # A request that has waited a second for a lock looks for deadlocks; this one looks first, so it is the one
+            # that is refused.
+            request.dbsession.execute(sa.text("SET LOCAL deadlock_timeout = '50ms'"))
+            request.dbsession.execute(UPDATE)
+            if attempt == 0:
+                other = request.registry["db.engine"].connect()
+                other.exec_driver_sql("SET LOCAL deadlock_timeout = '10s'")
+                other.exec_driver_sql("UPDATE notes SET text = 'theirs' WHERE id = 2")
+                threads.append(threading.Thread(target=finish, args=(other,)))
+                threads[0].start()
+            request.dbsession.execute(sa.text("UPDATE notes SET text = 'mine' WHERE id = 2"))
+            return Response(str(attempt + 1))
+
+        def finish(other: sa.Connection) -> None:
+            other.exec_driver_sql("UPDATE notes SET text = 'theirs' WHERE id = 1")
+            other.commit()
+            other.close()
+
+        notes = make_notes(view)
+        add_first_note(notes)
+        interfere(notes.engine, "INSERT INTO notes (id, text) VALUES (2, 'second')")
+
+        assert notes.client.post("/notes").text == "2"
+        threads[0].join()
+        assert notes.texts() == ["mine", "mine"]
+
+    @only_on_postgresql
+    def test_a_connection_that_died_before_commit(self, make_notes: MakeNotes, dialect: str):
+
+        def view(request: Request) -> Response:
+            attempt = request.environ["retry.attempt"]
+            request.dbsession.execute(WRITE, {"id": 1, "text": "once"})
+            if attempt == 0:
+                process = request.dbsession.scalar(sa.text("SELECT pg_backend_pid()"))
+                interfere(request.registry["db.engine"], f"SELECT pg_terminate_backend({process})")
+            request.dbsession.execute(COUNT)
+            return Response(str(attempt + 1))
+
+        notes = make_notes(view)
+
+        assert notes.client.post("/notes").text == "2"
+        assert notes.texts() == ["once"]
+        assert notes.checked_out() == 0
+
+    @only_on_sqlite
+    def test_a_busy_sqlite(self, make_notes: MakeNotes, dialect: str):
+        blockers: list[sa.Connection] = []
+
+        def view(request: Request) -> Response:
+            attempt = request.environ["retry.attempt"]
+            if attempt == 1:
+                blockers[0].rollback()
+            request.dbsession.execute(WRITE, {"id": 1, "text": "mine"})
+            return Response(str(attempt + 1))
+
+        notes = make_notes(view, **{"db.busy_timeout_seconds": "0.1"})
+        with notes.engine.connect() as blocker:
+            blocker.execute(COUNT)
+            blockers.append(blocker)
+            assert notes.client.post("/notes").text == "2"
+
+        assert notes.texts() == ["mine"]
+
+    def test_gives_up_after_the_attempts_of_the_setting(self, make_notes: MakeNotes, dialect: str):
+        attempts: list[int] = []
+        notes = make_notes(always_in_conflict(dialect, attempts), **FAST)
+        with blocked(notes, dialect):
+            response = notes.client.post("/notes", status=500)
+
+        assert attempts == [0, 1, 2]
+        assert "OperationalError" in response.text
+        assert notes.checked_out() == 0
+
+    def test_not_when_the_view_says_once(self, make_notes: MakeNotes, dialect: str):
+        attempts: list[int] = []
+        notes = make_notes(always_in_conflict(dialect, attempts), db={"retry": 1}, **FAST)
+        with blocked(notes, dialect):
+            notes.client.post("/notes", status=500)
+
+        assert attempts == [0]
+
+    def test_not_for_an_error_that_a_repeat_cannot_mend(self, make_notes: MakeNotes):
+        attempts: list[int] = []
+
+        def view(request: Request) -> Response:
+            attempts.append(request.environ["retry.attempt"])
+            request.dbsession.execute(WRITE, {"id": 1, "text": "twice"})
+            request.dbsession.execute(WRITE, {"id": 1, "text": "twice"})
+            return Response()
+
+        make_notes(view).client.post("/notes", status=500)
+
+        assert attempts == [0]
+
+
+FAST = {"db.busy_timeout_seconds": "0.05"}
+
+
+def always_in_conflict(dialect: str, attempts: list[int]) -> Callable[[Request], Response]:
+    def view(request: Request) -> Response:
+        attempts.append(request.environ["retry.attempt"])
+        if dialect == "postgresql":
+            # A real 40001 without the choreography of a second connection.
+            request.dbsession.execute(sa.text("DO $$ BEGIN RAISE serialization_failure; END $$"))
+        request.dbsession.execute(WRITE, {"id": 1, "text": "mine"})
+        return Response()
+
+    return view
+
+
+class blocked:  # noqa: N801 - reads as the statement it is
+    """Hold SQLite's one write lock meanwhile."""
+
+    def __init__(self, notes: NotesApp, dialect: str) -> None:
+        self._connection = notes.engine.connect() if dialect == "sqlite" else None
+
+    def __enter__(self) -> None:
+        if self._connection is not None:
+            self._connection.execute(COUNT)
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._connection is not None:
+            self._connection.close()
