@@ -1,0 +1,58 @@
+"""What the documents list is what the code has."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from myapp import settings
+from tests.architecture.house_rules import ROOT
+
+PACKAGES = ROOT / "docs" / "decisions" / "0001-dependencies.md"
+LISTS = {"RUNTIME", "IMPORT", "TEST"}
+
+
+def section(path: Path, title: str) -> str:
+    """Return what stands in a document between a heading and the next of its level."""
+    text = path.read_text(encoding="utf-8")
+    return text.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def first_column(text: str) -> set[str]:
+    """Return the first cells of the rows of the tables in a text, without code marks and headings."""
+    rows = re.findall(r"^\| *`?([^|`]+?)`? *\|.*\n(?!\|[-: |]+\n)", text + "\n", re.MULTILINE)
+    return {cell for cell in rows if set(cell) - set("-: ")}
+
+
+def declared_packages() -> set[str]:
+    """Return the names of the packages that setup.py asks for."""
+    lists = [
+        node.value
+        for node in ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and LISTS & {ast.unparse(target) for target in node.targets}
+    ]
+    requirements = [node.value for each in lists for node in ast.walk(each) if isinstance(node, ast.Constant)]
+    return {re.split(r"[\[<>=!]", requirement)[0] for requirement in requirements}
+
+
+class TestFirstColumn:
+    def test_is_the_rows_alone(self):
+        text = "\n| setting | unit |\n|---|---|\n| `db.pool_size` | connections |\n| retry.attempts | times |\n"
+
+        assert first_column(text) == {"db.pool_size", "retry.attempts"}
+
+
+class TestDocuments:
+    def test_list_the_packages_that_are_declared(self):
+        assert first_column(PACKAGES.read_text(encoding="utf-8")) == declared_packages()
+
+    def test_list_the_settings_that_are_read(self):
+        read = {setting.key for setting in (*settings.DATABASE, *settings.APPLICATION)}
+
+        assert first_column(section(ROOT / "README.md", "Settings")) == read
+
+    def test_pin_every_declared_package(self):
+        pinned = re.findall(r"^([\w.-]+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+
+        assert {name.replace(".", "-") for name in declared_packages()} <= set(pinned)
