@@ -56,11 +56,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or DIRECTORY not in config.stash:
         return
     directory = config.stash[DIRECTORY]
-    if SERVER_VARIABLE in os.environ:
-        databases.drop_all(os.environ[SERVER_VARIABLE], directory.name)
-    else:
-        postgresql_server.stop(directory)
-    shutil.rmtree(directory)
+    try:
+        if SERVER_VARIABLE in os.environ:
+            databases.drop_all(os.environ[SERVER_VARIABLE], directory.name)
+        else:
+            postgresql_server.stop(directory)
+    finally:
+        shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")

