@@ -1,6 +1,6 @@
 """A double-entry ledger served as an HTTP JSON API, where one request is one database transaction.
 
-`main` is the only place that puts the rooms together; it names them by dotted string, so no room imports another for it.
+`main` alone puts the rooms together; it names them by dotted string, so that no room imports another for it.
 """
 
 from __future__ import annotations

@@ -173,7 +173,7 @@ def read_application(raw: Mapping[str, str], environ: Mapping[str, str]) -> Appl
     return read(raw, environ).application
 
 
-def read_ini(path: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+def read_ini(path: str) -> Mapping[str, str]:
     """Return the `[app:main]` section of an ini file as the application would get it.
 
     Raises:

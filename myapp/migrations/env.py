@@ -26,7 +26,7 @@ def _database() -> settings.Database:
         return given
     beside = Path(context.config.config_file_name or "alembic.ini").parent / "development.ini"
     chosen = context.get_x_argument(as_dictionary=True).get("ini", str(beside))
-    return settings.read_database(settings.read_ini(chosen, os.environ), os.environ)
+    return settings.read_database(settings.read_ini(chosen), os.environ)
 
 
 def _migrate(database: settings.Database) -> None:

@@ -42,11 +42,9 @@ class TestPromise10Declared:
 
     @pytest.mark.parametrize("level", settings.ISOLATION_LEVELS)
     def test_isolation_holds_for_the_view_alone(self, make_notes: MakeNotes, dialect: str, level: str):
-        if dialect == "sqlite":
-            # SQLite has no weaker level to show; the declaration must not disturb how it begins.
-            query = "SELECT 'serializable'"
-        else:
-            query = "SELECT current_setting('transaction_isolation')"
+        # SQLite has no weaker level to show; the declaration must not disturb how it begins.
+        shown = "'serializable'" if dialect == "sqlite" else "current_setting('transaction_isolation')"
+        query = f"SELECT {shown}"
 
         def view(request: Request) -> Response:
             return Response(request.dbsession.scalar(sa.text(query)))

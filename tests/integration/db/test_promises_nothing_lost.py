@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -17,6 +18,12 @@ from tests.integration.db.conftest import MakeNotes, Note, ServerError
 
 INSERT = sa.text("INSERT INTO notes (id, text) VALUES (1, 'written')")
 
+
+def write_nested(session: Session) -> None:
+    with session.begin_nested():
+        session.execute(INSERT)
+
+
 WRITES: dict[str, Callable[[Session], object]] = {
     "ORM object, never flushed": lambda session: session.add(Note(id=1, text="written")),
     "ORM flush": lambda session: (session.add(Note(id=1, text="written")), session.flush()),
@@ -26,13 +33,8 @@ WRITES: dict[str, Callable[[Session], object]] = {
     "text()": lambda session: session.execute(INSERT),
     "connection().execute": lambda session: session.connection().execute(INSERT),
     "driver SQL": lambda session: session.connection().exec_driver_sql(str(INSERT)),
-    "in begin_nested()": lambda session: write_nested(session),
+    "in begin_nested()": write_nested,
 }
-
-
-def write_nested(session: Session) -> None:
-    with session.begin_nested():
-        session.execute(INSERT)
 
 
 def write_and(ending: Callable[[Request], Response]) -> Callable[[Request], Response]:
@@ -196,10 +198,8 @@ class TestPromise09TheCommitComesFirst:
     def test_work_undone_by_a_swallowed_error_is_never_a_success(self, make_notes: MakeNotes, dialect: str):
         def view(request: Request) -> Response:
             request.dbsession.execute(INSERT)
-            try:
+            with suppress(sa.exc.IntegrityError):
                 request.dbsession.execute(INSERT)
-            except sa.exc.IntegrityError:
-                pass
             if dialect == "sqlite":
                 # What disk full or an input/output error does: SQLite itself ends the transaction.
                 request.dbsession.connection().exec_driver_sql("ROLLBACK")

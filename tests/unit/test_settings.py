@@ -1,0 +1,82 @@
+"""Settings: typed, frozen, and every bad one reported, all together."""
+
+from __future__ import annotations
+
+import pytest
+
+from myapp import settings
+
+URL = {"sqlalchemy.url": "sqlite:///x.sqlite"}
+
+
+class TestRead:
+    def test_has_a_default_for_everything_but_the_url(self):
+        read = settings.read(URL, {})
+
+        assert read.database == settings.Database(url="sqlite:///x.sqlite")
+        assert read.application == settings.Application()
+
+    def test_takes_the_url_from_the_environment_first(self):
+        read = settings.read(URL, {"MYAPP_DATABASE_URL": "postgresql://elsewhere"})
+
+        assert read.database.url == "postgresql://elsewhere"
+
+    def test_an_empty_variable_is_none(self):
+        assert settings.read(URL, {"MYAPP_DATABASE_URL": ""}).database.url == URL["sqlalchemy.url"]
+
+    def test_reports_all_bad_settings_together(self):
+        raw = {
+            "db.pool_size": "many",
+            "db.lock_timeout_seconds": "-1",
+            "db.isolation": "chaos",
+            "db.pool_sise": "3",
+            "myapp.auth": "closed",
+            "myapp.idempotency_days": "0",
+            "retry.attempts": "0",
+            "sqlalchemy.echo": "true",
+            "colour": "red",
+        }
+        with pytest.raises(settings.SettingsError) as caught:
+            settings.read(raw, {})
+
+        named = {problem.split(" ")[0].rstrip(":") for problem in caught.value.problems}
+        assert named == {*raw, "sqlalchemy.url"}
+        assert "myapp.auth = 'closed': expected keys | open" in str(caught.value)
+
+    @pytest.mark.parametrize("text", ["nan", "inf", "0", "-1", "1e9", "", "a while"])
+    def test_a_wait_is_a_number_of_seconds(self, text: str):
+        with pytest.raises(settings.SettingsError, match=r"db\.pool_timeout_seconds"):
+            settings.read({**URL, "db.pool_timeout_seconds": text}, {})
+
+    def test_leaves_the_libraries_their_own(self):
+        settings.read({**URL, "pyramid.debug_all": "true"}, {})
+
+
+class TestReadDatabase:
+    def test_leaves_another_applications_settings_alone(self):
+        read = settings.read_database({**URL, "colour": "red", "db.pool_size": "3"}, {})
+
+        assert read.pool_size == 3
+
+    def test_refuses_an_unknown_setting_of_its_own(self):
+        with pytest.raises(settings.SettingsError, match=r"db\.pool_sise: there is no such setting"):
+            settings.read_database({**URL, "db.pool_sise": "3"}, {})
+
+
+class TestReadIni:
+    def test_gives_the_section_as_the_application_sees_it(self, tmp_path):
+        file = tmp_path / "some.ini"
+        file.write_text(
+            "[DEFAULT]\nhttp_port = 1\n[app:main]\nuse = egg:myapp\nsqlalchemy.url = sqlite:///%(here)s/x.sqlite\n"
+        )
+
+        assert settings.read_ini(str(file)) == {"sqlalchemy.url": f"sqlite:///{tmp_path}/x.sqlite"}
+
+    @pytest.mark.parametrize("text", [None, "", "[app:main", "[app:other]\nx = 1", "[app:main]\nx = %(unknown)s"])
+    def test_says_which_file_is_not_usable(self, tmp_path, text: str | None):
+        file = tmp_path / "some.ini"
+        if text is not None:
+            file.write_text(text)
+
+        with pytest.raises(settings.SettingsError, match=r"some\.ini"):
+            settings.read_ini(str(file))
