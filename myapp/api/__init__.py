@@ -1,0 +1,25 @@
+"""The HTTP JSON API: decode, call the ledger with `request.dbsession`, encode. The contract is in docs/api.md.
+
+Needs `myapp.db`, and the registry's "myapp.settings", "myapp.recording" and "myapp.schema_heads".
+"""
+
+from __future__ import annotations
+
+from pyramid.config import Configurator
+from pyramid.tweens import INGRESS
+
+from myapp.api import exponents, request, request_log, security
+
+
+def includeme(config: Configurator) -> None:
+    """Add the routes, the views and what every request passes through."""
+    config.registry["myapp.exponents"] = exponents.Exponents()
+    config.set_security_policy(security.Policy())
+    config.add_request_method(request.now, reify=True)
+    config.add_request_method(request.request_id, reify=True)
+    config.add_request_method(request_log.trace_id, reify=True)
+    config.add_request_method(security.caller, reify=True)
+    config.add_tween("myapp.api.request_log.request_log_tween", under=INGRESS, over="myapp.db.request.ending_tween")
+    config.include("myapp.api.view_options")
+    config.include("myapp.api.routes")
+    config.scan("myapp.api")

@@ -1,0 +1,50 @@
+"""Currencies: declare one, list those declared."""
+
+from __future__ import annotations
+
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from myapp.api import answers, cursors, pages, parameters, respond, schemas, security
+from myapp.api.request import Request
+from myapp.ledger import model, operations, queries
+
+
+@view_config(
+    route_name="currency",
+    request_method="PUT",
+    permission=security.WRITE,
+    body=schemas.NewCurrency,
+    answers={200: schemas.Currency, 201: schemas.Currency},
+    refusals=("already-exists",),
+)
+def declare_currency(request: Request[schemas.NewCurrency, schemas.NoQuery]) -> Response:
+    """Declare a currency with its number of decimal digits, which never changes.
+
+    ISO 4217 currencies need no declaration. Declaring a currency again with the same exponent changes nothing.
+    """
+    code = parameters.currency_code(request.matchdict["code"])
+    currency = model.Currency(code=code, exponent=request.wanted.exponent)
+    is_new = operations.declare_currency(request.dbsession, request.ledger, currency)
+    body = respond.encode(answers.currency(currency))
+    if not is_new:
+        return respond.answer(body)
+    location = respond.address("ledgers", request.ledger.name, "currencies", code)
+    return respond.created(body, location=location, replayed=False)
+
+
+@view_config(
+    route_name="currencies",
+    request_method="GET",
+    permission=security.READ,
+    query=schemas.Page,
+    answers={200: schemas.Listed[schemas.Currency]},
+)
+def list_currencies(request: Request[None, schemas.Page]) -> Response:
+    """List the currencies declared in the ledger, by code."""
+    asked = request.asked
+    after = cursors.decode(asked.after, cursors.CurrencyCursor)
+    rows = queries.list_currencies(request.dbsession, request.ledger, after=after and after.code, limit=asked.limit + 1)
+    return pages.respond_with(
+        request, rows, limit=asked.limit, item=answers.currency, cursor=lambda each: cursors.CurrencyCursor(each.code)
+    )

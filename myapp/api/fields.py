@@ -1,0 +1,153 @@
+"""The kinds of values that cross the wire, each with what a client is told when one is wrong.
+
+A pattern is matched with `re`, where `$` also matches before a last line feed: so every pattern ends in `\\Z`, which
+the published document spells `$`. Patterns are read back by `advice`, so each is a constant of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+from msgspec import Meta
+
+# No NUL: PostgreSQL cannot store it.
+PRINTABLE = r"^[^\x00]*\Z"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z"
+CURRENCY = r"^[A-Z][A-Z0-9'._-]{0,23}\Z"
+
+# One word of an account's path: no control or invisible characters, no blank, and none of ASCII's marks except .'&()+-_
+_WORD = r'[^\s\x00-\x20"#$%*,/:;<=>?@\\\[\]^`{|}~!\x7f-\xa0\xad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]+'
+_SEGMENT = f"{_WORD}(?: {_WORD})*"
+PATH = rf"^{_SEGMENT}(?::{_SEGMENT})*\Z"
+PREFIX = rf"^{_SEGMENT}(?::{_SEGMENT})*:?\Z"
+
+_DIGITS = r"[0-9]{1,40}(?:\.[0-9]{1,20})?"
+AMOUNT = rf"^(?!0+(?:\.0+)?\Z){_DIGITS}\Z"
+BOUND = rf"^-?{_DIGITS}\Z"
+
+_DATE = r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
+_ZONE = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+INSTANT = rf"^{_DATE}(?:T{_TIME}{_ZONE})?\Z"
+
+YEAR_LAST = 9998
+
+PATH_LENGTH_MAX = 250
+METADATA_ENTRIES_MAX = 50
+
+_AN_AMOUNT = 'a decimal string above zero with at most 40 digits and 20 decimals, such as "12.50"'
+_AN_INSTANT = (
+    "a time with its offset (2026-01-31T12:00:00Z) or a date (2026-01-31, its first instant in UTC), "
+    f"from the year 1000 to {YEAR_LAST}"
+)
+
+ADVICE = {
+    PRINTABLE: "a string without the character U+0000",
+    NAME: "1 to 100 letters, digits, dots, dashes or underscores, starting with a letter or a digit",
+    CURRENCY: 'a code of 1 to 24 capital letters, digits or \'._- that starts with a letter, such as "USD"',
+    PATH: 'a path of names joined by colons, such as "assets:bank:checking"',
+    PREFIX: 'the beginning of a path, such as "assets:"',
+    AMOUNT: _AN_AMOUNT,
+    BOUND: 'a decimal string with at most 40 digits and 20 decimals, such as "1000.00" or "-50.00"',
+}
+
+LedgerName = Annotated[str, Meta(pattern=NAME, description="The ledger's name.", examples=["shop"])]
+CurrencyCode = Annotated[str, Meta(pattern=CURRENCY, description="The currency's code.", examples=["USD"])]
+AccountPath = Annotated[
+    str,
+    Meta(
+        pattern=PATH,
+        max_length=PATH_LENGTH_MAX,
+        description="Names joined by colons, from the widest to the narrowest.",
+        examples=["assets:cash"],
+    ),
+]
+PathPrefix = Annotated[
+    str,
+    Meta(pattern=PREFIX, max_length=PATH_LENGTH_MAX, description="How the paths begin.", examples=["assets:"]),
+]
+AmountText = Annotated[
+    str, Meta(pattern=AMOUNT, description="Above zero, in the currency's own unit.", examples=["12.50"])
+]
+BoundText = Annotated[str, Meta(pattern=BOUND, description="In the currency's own unit.", examples=["0.00"])]
+Money = Annotated[str, Meta(description="With exactly the currency's digits.", examples=["12.50"])]
+Reference = Annotated[
+    str,
+    Meta(
+        pattern=PRINTABLE,
+        min_length=1,
+        max_length=200,
+        description="Your own name for the transaction, unique in the ledger.",
+        examples=["order-1234"],
+    ),
+]
+Description = Annotated[str, Meta(pattern=PRINTABLE, max_length=1000, examples=["Sale"])]
+MetadataKey = Annotated[str, Meta(pattern=PRINTABLE, min_length=1, max_length=100)]
+MetadataValue = Annotated[str, Meta(pattern=PRINTABLE, max_length=1000)]
+Metadata = Annotated[
+    dict[MetadataKey, MetadataValue],
+    Meta(
+        max_length=METADATA_ENTRIES_MAX,
+        description="Your own notes: at most 50 strings by name.",
+        examples=[{"order": "1234"}],
+    ),
+]
+Exponent = Annotated[
+    int, Meta(ge=0, le=18, description="Decimal digits of the currency: 2 for USD, 0 for JPY.", examples=[4])
+]
+Limit = Annotated[int, Meta(ge=1, le=1000, description="How many to return at most.")]
+Cursor = Annotated[str, Meta(max_length=2000, description="`next` of the page before.")]
+
+
+class Instant(datetime):
+    """A time as clients may write it: RFC 3339, or a date for its first instant in UTC."""
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Return the instant in UTC; digits beyond microseconds are cut off.
+
+        Raises:
+            ValueError: it is none; the message says what to send.
+        """
+        if not isinstance(text, str) or not re.match(INSTANT, text):
+            raise ValueError(f"Expected {_AN_INSTANT}")
+        try:
+            parsed = datetime.fromisoformat(text)
+            aware = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+        except (ValueError, OverflowError) as exc:
+            raise ValueError(f"No such time; expected {_AN_INSTANT}") from exc
+        if aware.year < 1000 or aware.year > YEAR_LAST:
+            raise ValueError(f"Expected {_AN_INSTANT}")
+        return cls.combine(aware.date(), aware.timetz())
+
+
+INSTANT_SCHEMA: Mapping[str, object] = {
+    "type": "string",
+    "pattern": INSTANT,
+    "description": "A time with its offset, or a date for its first instant in UTC.",
+    "examples": ["2026-01-31T12:00:00Z", "2026-01-31"],
+}
+
+
+def decode_custom(kind: type, value: object) -> object:
+    """Turn a JSON value into one of the types of this module, for msgspec."""
+    if kind is Instant:
+        return Instant.parse(value)
+    raise NotImplementedError(kind)
+
+
+def encode_custom(value: object) -> object:
+    """Turn one of the types of this module into what msgspec can encode."""
+    if isinstance(value, Instant):
+        return value.isoformat()
+    raise NotImplementedError(type(value))
+
+
+def describe_custom(kind: type) -> dict[str, object]:
+    """Return the JSON schema of one of the types of this module, for msgspec."""
+    if kind is Instant:
+        return dict(INSTANT_SCHEMA)
+    raise NotImplementedError(kind)

@@ -1,0 +1,62 @@
+"""Ledgers: make one, list them, look at one."""
+
+from __future__ import annotations
+
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from myapp.api import answers, cursors, idempotency, pages, respond, schemas, security
+from myapp.api.request import Request
+from myapp.ledger import operations, queries
+from myapp.ledger.idempotency import NO_LEDGER
+
+
+@view_config(
+    route_name="ledgers",
+    request_method="POST",
+    permission=security.ADMIN,
+    body=schemas.NewLedger,
+    headers=("Idempotency-Key",),
+    answers={201: schemas.Ledger},
+    refusals=("already-exists",),
+)
+def create_ledger(request: Request[schemas.NewLedger, schemas.NoQuery]) -> Response:
+    """Create a ledger."""
+    wanted = request.wanted
+
+    def create() -> bytes:
+        made = operations.create_ledger(request.dbsession, wanted.name, metadata=wanted.metadata, now=request.now)
+        return respond.encode(answers.ledger(made))
+
+    return idempotency.once(request, NO_LEDGER, create, location=respond.address("ledgers", wanted.name))
+
+
+@view_config(
+    route_name="ledgers",
+    request_method="GET",
+    permission=security.READ,
+    query=schemas.Page,
+    answers={200: schemas.Listed[schemas.Ledger]},
+)
+def list_ledgers(request: Request[None, schemas.Page]) -> Response:
+    """List the ledgers the key may read, by name."""
+    asked = request.asked
+    after = cursors.decode(asked.after, cursors.LedgerCursor)
+    rows = queries.list_ledgers(
+        request.dbsession, after=after and after.name, limit=asked.limit + 1, only=request.caller.ledger_id
+    )
+    return pages.respond_with(
+        request, rows, limit=asked.limit, item=answers.ledger, cursor=lambda ledger: cursors.LedgerCursor(ledger.name)
+    )
+
+
+@view_config(
+    route_name="ledger",
+    request_method="GET",
+    permission=security.READ,
+    headers=("If-None-Match",),
+    answers={200: schemas.Ledger, 304: None},
+)
+def get_ledger(request: Request[None, schemas.NoQuery]) -> Response:
+    """Look at a ledger."""
+    return respond.versioned(request, answers.ledger(request.ledger), version=request.ledger.version)

@@ -1,0 +1,101 @@
+"""Read what the address and its query say: query parameters by schema, path parameters by pattern."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import msgspec
+
+from myapp.api import bodies, errors, fields, schemas
+from myapp.ledger import errors as ledger_errors
+
+METADATA_PREFIX = "metadata."
+PARAMETERS_MAX = 100
+
+_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
+
+
+def decode_query(query_string: str, schema: type[schemas.Input]) -> schemas.Input:
+    """Return the query as the schema's type.
+
+    Raises:
+        BadParameter: a parameter is unknown, repeated or of no use; the message names it.
+    """
+    if not query_string:
+        return schema()
+    try:
+        pairs = parse_qsl(
+            query_string, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=PARAMETERS_MAX
+        )
+    except ValueError as exc:
+        raise errors.BadParameter("The query is not a list of name=value pairs in UTF-8.") from exc
+    try:
+        return msgspec.convert(_collect(pairs), schema, strict=False, dec_hook=fields.decode_custom)
+    except msgspec.ValidationError as exc:
+        raise _named(exc) from exc
+
+
+def account_path(text: str) -> str:
+    """Return the path of an account as the address has it.
+
+    Raises:
+        NotFound: no account can have it.
+    """
+    if len(text) > fields.PATH_LENGTH_MAX or not re.match(fields.PATH, text):
+        raise ledger_errors.NotFound(f"There is no account {text!r}: that is no account's path.")
+    return text
+
+
+def ledger_name(text: str) -> str:
+    """Return the name of a ledger as the address has it.
+
+    Raises:
+        NotFound: no ledger can have it.
+    """
+    if not re.match(fields.NAME, text):
+        raise ledger_errors.NotFound(f"There is no ledger {text!r}: that is no ledger's name.")
+    return text
+
+
+def transaction_id(text: str) -> UUID:
+    """Return the id of a transaction as the address has it.
+
+    Raises:
+        NotFound: no transaction can have it.
+    """
+    if not _CANONICAL_UUID.match(text):
+        raise ledger_errors.NotFound(f"There is no transaction {text!r}: that is no transaction's id.")
+    return UUID(text)
+
+
+def currency_code(text: str) -> str:
+    """Return the code of a currency that the address wants declared.
+
+    Raises:
+        BadParameter: no currency can have it.
+    """
+    if not re.match(fields.CURRENCY, text):
+        raise errors.BadParameter(f"{text!r} is no currency's code; expected {fields.ADVICE[fields.CURRENCY]}.")
+    return text
+
+
+def _collect(pairs: list[tuple[str, str]]) -> dict[str, object]:
+    plain: dict[str, object] = {}
+    metadata: dict[str, str] = {}
+    for name, value in pairs:
+        key = name.removeprefix(METADATA_PREFIX)
+        into: dict[str, object] | dict[str, str] = plain if key == name else metadata
+        if key in into or name == METADATA_PREFIX.rstrip("."):
+            raise errors.BadParameter(f"The parameter {name!r} makes no sense here, or is given twice.")
+        into[key] = value
+    return {**plain, "metadata": metadata} if metadata else plain
+
+
+def _named(exc: msgspec.ValidationError) -> errors.BadParameter:
+    error = bodies.field_error(exc)
+    unknown = re.search(r"unknown field `(?P<name>.*)`", error.detail, re.DOTALL)
+    if unknown is not None:
+        return errors.BadParameter(f"There is no parameter {unknown['name']!r} here.")
+    return errors.BadParameter(f"The parameter {error.pointer.lstrip('/')!r}: {error.detail}.")

@@ -1,0 +1,150 @@
+"""Every way the API can say no: the one table from an error's code to its status, its title and its explanation.
+
+The same table makes the problem documents (RFC 9457), the page behind each `type`, and the responses in the
+published document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from pyramid.response import Response
+
+from myapp.api.request import AnyRequest
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One code: what happened, in a few words, and what the client can do about it."""
+
+    code: str
+    status: int
+    title: str
+    explanation: str
+
+
+class FieldError(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing wrong with the input; `pointer` is a JSON Pointer into the body, `#` alone means the whole of it."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """An RFC 9457 problem document."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FieldError] | UnsetType = UNSET
+    index: int | UnsetType = UNSET
+    transaction_id: UUID | UnsetType = UNSET
+
+
+def _kinds(*rows: tuple[str, int, str, str]) -> Mapping[str, Kind]:
+    return {
+        code: Kind(code=code, status=status, title=title, explanation=explanation)
+        for code, status, title, explanation in rows
+    }
+
+
+KINDS = _kinds(
+    ("malformed-json", 400, "The body is not JSON",
+     "The body could not be read as one JSON value in UTF-8, or an object names a member twice. Nothing was done."),
+    ("bad-parameter", 400, "A parameter or header makes no sense",
+     "The address, a query parameter or a header has a value that cannot be used; the detail names it."),
+    ("unauthenticated", 401, "No valid API key",
+     "Send `Authorization: Bearer <key>` with a key that exists and was not revoked."),
+    ("forbidden", 403, "Not allowed",
+     "The key is valid, but its scope or its ledger does not cover this request."),
+    ("not-found", 404, "There is no such thing",
+     "The address, the ledger, the account or the transaction does not exist."),
+    ("method-not-allowed", 405, "This address does not know the method",
+     "The `Allow` header lists the methods it knows."),
+    ("not-acceptable", 406, "No acceptable representation",
+     "The `Accept` header excludes application/json, which is what the service answers."),
+    ("already-exists", 409, "There already is one",
+     "Something else already has this name, path or code."),
+    ("duplicate-reference", 409, "The reference is taken",
+     "Another transaction of the ledger has this reference; `transaction_id` names it."),
+    ("insufficient-funds", 409, "Not enough in the account",
+     "The account would fall below its minimum. Nothing was recorded."),
+    ("limit-exceeded", 409, "Too much in the account",
+     "The account would rise above its maximum. Nothing was recorded."),
+    ("account-closed", 409, "The account is closed",
+     "A closed account takes no postings. Open it again with PATCH, or use another."),
+    ("period-locked", 409, "The period is closed",
+     "The effective time lies in a period whose books are closed; use a later one."),
+    ("idempotency-in-progress", 409, "The first request with this key is still running",
+     "Repeat the request after a moment; it will then be answered as the first was."),
+    ("conflict", 409, "Other requests were in the way",
+     "Others were changing the same data at every attempt. Nothing was done; repeat the request."),
+    ("precondition-failed", 412, "It has changed since",
+     "The thing is no longer at the version that `If-Match` names. Read it again and decide anew."),
+    ("too-large", 413, "The body is too large",
+     "The body is larger than this service accepts (the setting myapp.body_bytes_max)."),
+    ("unsupported-media-type", 415, "The body is not sent as JSON",
+     "Send `Content-Type: application/json`, in UTF-8 and without a Content-Encoding."),
+    ("validation-failed", 422, "The body does not fit the schema",
+     "The JSON is well-formed, but not what this address takes; `errors` says where and what to send instead."),
+    ("unbalanced-transaction", 422, "The transaction does not balance",
+     "In every currency, debits and credits must be equal."),
+    ("unknown-account", 422, "There is no such account",
+     "A posting names an account that the ledger does not have. Open it first."),
+    ("unknown-currency", 422, "There is no such currency",
+     "The code is neither in ISO 4217 nor declared in the ledger. Declare it with PUT …/currencies/{code}."),
+    ("currency-not-allowed", 422, "The account does not take this currency",
+     "The account was opened for other currencies only."),
+    ("amount-precision", 422, "Too many decimals",
+     "The amount has more decimal digits than the currency."),
+    ("amount-out-of-range", 422, "The amount is too large",
+     "The amount, or a balance it would lead to, does not fit in 64 bits of the currency's smallest unit."),
+    ("idempotency-mismatch", 422, "The key was used for another request",
+     "This Idempotency-Key came before with another address or body. Use a new key for a new request."),
+    ("internal", 500, "A fault of the service",
+     "Nothing was done. The request_id finds the fault in the service's log."),
+    ("unavailable", 503, "The database is not there",
+     "The database could not be reached or did not answer in time. Nothing was done; repeat after `Retry-After`."),
+    ("outcome-unknown", 503, "It may or may not have been done",
+     "The connection broke while the result was being made permanent. Repeat with the same Idempotency-Key."),
+)  # fmt: skip
+
+
+def response(
+    request: AnyRequest,
+    code: str,
+    detail: str,
+    *,
+    errors: Sequence[FieldError] = (),
+    index: int | None = None,
+    transaction_id: UUID | None = None,
+) -> Response:
+    """Return the problem document of a code."""
+    kind = KINDS[code]
+    problem = Problem(
+        type=f"/problems/{code}",
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        code=code,
+        request_id=request.request_id,
+        errors=list(errors) or UNSET,
+        index=UNSET if index is None else index,
+        transaction_id=transaction_id or UNSET,
+    )
+    headers = [("Content-Type", MEDIA_TYPE), ("Cache-Control", "no-store")]
+    if kind.status == 503 or code in ("conflict", "idempotency-in-progress"):
+        headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
+    if kind.status == 401:
+        headers.append(("WWW-Authenticate", 'Bearer realm="myapp"'))
+    return Response(body=msgspec.json.encode(problem), status=kind.status, headerlist=headers)

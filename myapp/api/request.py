@@ -1,0 +1,71 @@
+"""What a view may rely on of its request, and how each part came to be there.
+
+    route → db options → identity (`caller`) → body (`wanted`) → query (`asked`) → `ledger` → permission → view
+
+`view_options` sets the parts, from what the view declares.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+
+from sqlalchemy.orm import Session
+
+from myapp.ledger import model
+
+if TYPE_CHECKING:
+    from myapp.api.security import Caller
+
+BodyT = TypeVar("BodyT", covariant=True)
+QueryT = TypeVar("QueryT", covariant=True)
+
+ID_KEY = "myapp.request_id"
+ID_PATTERN = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}\Z")
+
+
+class Request(Protocol[BodyT, QueryT]):
+    """A request as the views of this room see it: its body and its query decoded, its ledger found."""
+
+    dbsession: Session
+    ledger: model.Ledger
+    caller: Caller
+    now: datetime
+    request_id: str
+    method: str
+    path: str
+    query_string: str
+    # Pyramid ships no types.
+    matched_route: Any
+    matchdict: Mapping[str, str]
+    headers: Mapping[str, str]
+    environ: MutableMapping[str, Any]
+    # Pyramid ships no types; what the registry holds is typed where it is taken out.
+    registry: Any
+
+    @property
+    def wanted(self) -> BodyT: ...
+
+    @property
+    def asked(self) -> QueryT: ...
+
+
+AnyRequest: TypeAlias = Request[object, object]
+
+
+def now(_request: AnyRequest) -> datetime:
+    """Return the time of the request: one for all it does."""
+    return datetime.now(UTC)
+
+
+def request_id(request: AnyRequest) -> str:
+    """Return the client's X-Request-Id if it is a harmless one, else a new one; the same at every attempt."""
+    known = request.environ.get(ID_KEY)
+    if known is None:
+        sent = request.headers.get("X-Request-Id", "")
+        known = sent if ID_PATTERN.match(sent) else uuid.uuid4().hex
+        request.environ[ID_KEY] = known
+    return str(known)

@@ -1,0 +1,59 @@
+"""The addresses of the service, and what an address answers to a method it does not know."""
+
+from __future__ import annotations
+
+from pyramid.config import Configurator
+from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED
+
+from myapp.api import catalogue, problems
+from myapp.api.request import AnyRequest
+
+# The first match wins, so what is fixed stands before what is variable.
+ROUTES = (
+    ("home", "/"),
+    ("healthz", "/healthz"),
+    ("readyz", "/readyz"),
+    ("openapi", "/openapi.json"),
+    ("docs", "/docs"),
+    ("problem", "/problems/{code}"),
+    ("ledgers", "/v1/ledgers"),
+    ("ledger", "/v1/ledgers/{ledger}"),
+    ("currencies", "/v1/ledgers/{ledger}/currencies"),
+    ("currency", "/v1/ledgers/{ledger}/currencies/{code}"),
+    ("accounts", "/v1/ledgers/{ledger}/accounts"),
+    ("account", "/v1/ledgers/{ledger}/accounts/{path}"),
+    ("postings", "/v1/ledgers/{ledger}/accounts/{path}/postings"),
+    ("transactions", "/v1/ledgers/{ledger}/transactions"),
+    ("batch", "/v1/ledgers/{ledger}/transactions/batch"),
+    ("transaction", "/v1/ledgers/{ledger}/transactions/{id}"),
+    ("verify", "/v1/ledgers/{ledger}/verify"),
+)
+
+
+def includeme(config: Configurator) -> None:
+    """Add the routes, each with the view that answers OPTIONS and refuses every other method."""
+    for name, pattern in ROUTES:
+        config.add_route(name, pattern)
+        config.add_view(other_method, route_name=name, permission=NO_PERMISSION_REQUIRED)
+
+
+def other_method(request: AnyRequest) -> Response:
+    """Answer OPTIONS with the methods the address knows, and any other method with 405."""
+    allow = ", ".join(_methods(request))
+    if request.method == "OPTIONS":
+        return Response(status=204, headerlist=[("Allow", allow)])
+    refusal = problems.response(request, "method-not-allowed", f"This address knows {allow}; not {request.method}.")
+    refusal.headers["Allow"] = allow
+    return refusal
+
+
+def _methods(request: AnyRequest) -> list[str]:
+    route = request.matched_route.name
+    methods = {"OPTIONS"}
+    for view, _permission in catalogue.views(request.registry):
+        if view["route_name"] == route and view["request_methods"] is not None:
+            methods.add(view["request_methods"])
+    if "GET" in methods:
+        methods.add("HEAD")
+    return sorted(methods)

@@ -1,0 +1,273 @@
+"""What a request's body or query may hold, and what an answer holds: the types that validate, encode and document.
+
+An input refuses what it does not know. Amounts are strings here; nothing in this file is a float.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Generic, Literal, TypeVar
+from uuid import UUID
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from myapp.api.fields import (
+    AccountPath,
+    AmountText,
+    BoundText,
+    CurrencyCode,
+    Cursor,
+    Description,
+    Exponent,
+    Instant,
+    LedgerName,
+    Limit,
+    Metadata,
+    MetadataKey,
+    MetadataValue,
+    Money,
+    PathPrefix,
+    Reference,
+)
+from myapp.ledger import model
+
+PAGE_SIZE = 50
+
+ItemT = TypeVar("ItemT")
+
+
+# Left-out defaults keep a body's hash the same when a later version learns another optional member.
+class Input(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Something a client sends."""
+
+
+class Output(Struct):
+    """Something the service answers."""
+
+
+class NewLedger(Input, kw_only=True):
+    name: LedgerName
+    metadata: Metadata = {}
+
+
+class NewCurrency(Input, kw_only=True):
+    exponent: Exponent
+
+
+class NewLimits(Input, kw_only=True):
+    """The least and the most the account's balance may be; what is left out is not limited."""
+
+    min: BoundText | None = None
+    max: BoundText | None = None
+
+
+class NewAccount(Input, kw_only=True):
+    path: AccountPath
+    type: Annotated[model.AccountType, Meta(examples=["asset"])]
+    currencies: Annotated[
+        list[CurrencyCode] | None,
+        Meta(description="The only currencies it may hold; any, when left out."),
+    ] = None
+    limits: Annotated[dict[CurrencyCode, NewLimits], Meta(examples=[{"USD": {"min": "0.00"}}])] = {}
+    metadata: Metadata = {}
+
+
+class AccountChange(Input, kw_only=True):
+    """What to change; what is left out stays as it is."""
+
+    limits: (
+        Annotated[
+            dict[CurrencyCode, NewLimits | None],
+            Meta(
+                description="New limits for the currencies named here; null removes a currency's limits.",
+                examples=[{"USD": {"min": "-50.00"}}],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    metadata: Metadata | UnsetType = UNSET
+    closed: bool | UnsetType = UNSET
+
+
+class NewPosting(Input, kw_only=True):
+    """One line: exactly one of `debit` and `credit`."""
+
+    account: AccountPath
+    currency: CurrencyCode
+    debit: AmountText | UnsetType = UNSET
+    credit: AmountText | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if (self.debit is UNSET) == (self.credit is UNSET):
+            raise ValueError("Expected exactly one of `debit` and `credit`")
+
+
+Postings = Annotated[
+    list[NewPosting],
+    Meta(
+        min_length=2,
+        max_length=model.POSTINGS_MAX,
+        examples=[
+            [
+                {"account": "assets:cash", "debit": "12.50", "currency": "USD"},
+                {"account": "income:sales", "credit": "12.50", "currency": "USD"},
+            ]
+        ],
+    ),
+]
+
+
+class NewTransaction(Input, kw_only=True):
+    postings: Postings
+    reference: Reference | None = None
+    description: Description | None = None
+    effective_at: Annotated[Instant | None, Meta(description="When it counts in the books; now, when left out.")] = None
+    metadata: Metadata = {}
+
+
+class NewBatch(Input, kw_only=True):
+    transactions: Annotated[list[NewTransaction], Meta(min_length=1, max_length=model.BATCH_MAX)]
+
+
+class NoQuery(Input, kw_only=True):
+    """No parameters."""
+
+
+class Page(Input, kw_only=True):
+    limit: Limit = PAGE_SIZE
+    after: Cursor | None = None
+
+
+class AccountsQuery(Page, kw_only=True):
+    prefix: PathPrefix | None = None
+    type: Annotated[model.AccountType | None, Meta(description="Accounts of this type.")] = None
+
+
+class StatementQuery(Page, kw_only=True, rename={"from_": "from"}):
+    from_: Annotated[Instant | None, Meta(description="The first effective time to list.")] = None
+    to: Annotated[Instant | None, Meta(description="The effective time to stop before.")] = None
+
+
+class TransactionsQuery(StatementQuery, kw_only=True):
+    account: Annotated[AccountPath | None, Meta(description="Transactions with a posting of this account.")] = None
+    reference: Reference | None = None
+    status: Annotated[model.Status | None, Meta(description="Transactions in this state.")] = None
+    metadata: dict[MetadataKey, MetadataValue] = {}
+
+
+class RecordQuery(Input, kw_only=True):
+    dry_run: Annotated[bool, Meta(description="Validate and answer as if, and record nothing.")] = False
+
+
+class Ledger(Output, kw_only=True):
+    name: str
+    metadata: dict[str, str]
+    created_at: datetime
+
+
+class Currency(Output, kw_only=True):
+    code: str
+    exponent: int
+
+
+class Limits(Output, kw_only=True, omit_defaults=True):
+    min: Money | UnsetType = UNSET
+    max: Money | UnsetType = UNSET
+
+
+class Balance(Output, kw_only=True):
+    """What is posted and what is pending; `balance` and `available` in the account's normal direction."""
+
+    debits: Money
+    credits: Money
+    balance: Money
+    pending_debits: Money
+    pending_credits: Money
+    available: Money
+
+
+class Account(Output, kw_only=True):
+    path: str
+    type: model.AccountType
+    closed: bool
+    currencies: list[str] | None
+    limits: dict[str, Limits]
+    metadata: dict[str, str]
+    balances: dict[str, Balance]
+
+
+class Posting(Output, kw_only=True):
+    """One line, with the balance and what was available of its account right after it."""
+
+    account: str
+    currency: str
+    debit: Money | UnsetType = UNSET
+    credit: Money | UnsetType = UNSET
+    balance: Money
+    available: Money
+
+
+class Transaction(Output, kw_only=True):
+    id: UUID
+    status: model.Status
+    reference: str | None
+    description: str | None
+    effective_at: datetime
+    recorded_at: datetime
+    metadata: dict[str, str]
+    postings: list[Posting]
+
+
+class BatchItem(Output, kw_only=True):
+    id: UUID
+    reference: str | None
+
+
+class BatchIds(Output, kw_only=True):
+    items: list[BatchItem]
+
+
+class BatchTransactions(Output, kw_only=True):
+    items: list[Transaction]
+
+
+class StatementTransaction(Output, kw_only=True):
+    id: UUID
+    reference: str | None
+    description: str | None
+    effective_at: datetime
+    recorded_at: datetime
+
+
+class StatementLine(Output, kw_only=True):
+    """One posting of the account; `balance` is the running balance in effective order."""
+
+    transaction: StatementTransaction
+    line: int
+    currency: str
+    debit: Money | UnsetType = UNSET
+    credit: Money | UnsetType = UNSET
+    balance: Money
+
+
+class Listed(Output, Generic[ItemT], kw_only=True):
+    """One page; `next` is the cursor of the page after it, null on the last."""
+
+    items: list[ItemT]
+    next: str | None
+
+
+class Check(Output, kw_only=True):
+    name: str
+    holds: bool
+    compared: dict[str, int]
+    violations: list[str]
+
+
+class Verification(Output, kw_only=True):
+    holds: bool
+    checks: list[Check]
+
+
+class Health(Output, kw_only=True):
+    status: Literal["ok"]

@@ -1,0 +1,120 @@
+"""Who is calling, and what they may do.
+
+`myapp.auth = keys`: a caller is an API key, sent as `Authorization: Bearer <key>`. `myapp.auth = open`: every caller on
+this machine's own loopback address may do everything, and nobody else anything.
+
+Scopes contain each other: read < write < admin. A key is for one ledger or for all. Reading outside a ledger (the list
+of ledgers) is for every key, everything else outside a ledger (making one) for keys of all ledgers.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from uuid import UUID
+
+from pyramid.security import Allowed, Denied
+
+from myapp import settings
+from myapp.api import errors
+from myapp.api.request import AnyRequest
+from myapp.ledger import access
+
+READ = "read"
+WRITE = "write"
+ADMIN = "admin"
+
+RANKS = {READ: 0, WRITE: 1, ADMIN: 2}
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+FORWARDING_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who sent the request; without a ledger, all ledgers are meant."""
+
+    id: str
+    scope: str
+    ledger_id: UUID | None
+
+
+LOCAL = Caller(id="loopback", scope=ADMIN, ledger_id=None)
+
+
+def caller(request: AnyRequest) -> Caller:
+    """Return who sent the request.
+
+    Raises:
+        Unauthenticated: no key, or none that is valid.
+        Forbidden: access is open to this machine, and the request does not come from it.
+    """
+    application: settings.Application = request.registry["myapp.settings"]
+    if application.auth is settings.Auth.OPEN:
+        _require_loopback(request)
+        return LOCAL
+    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not secret.strip():
+        raise errors.Unauthenticated("Send your API key as `Authorization: Bearer <key>`.")
+    key = access.find_key(request.dbsession, secret.strip())
+    if key is None:
+        raise errors.Unauthenticated("There is no such API key, or it was revoked.")
+    return Caller(id=key.id, scope=str(key.scope), ledger_id=key.ledger_id)
+
+
+class Policy:
+    """Pyramid's security policy: permissions are the scopes, judged against the request's ledger."""
+
+    def identity(self, request: AnyRequest) -> Caller | None:
+        """Return the caller, or None if there is no valid one."""
+        try:
+            return request.caller
+        except (errors.Unauthenticated, errors.Forbidden):
+            return None
+
+    def authenticated_userid(self, request: AnyRequest) -> str | None:
+        """Return the key's id."""
+        identity = self.identity(request)
+        return None if identity is None else identity.id
+
+    def permits(self, request: AnyRequest, _context: object, permission: str) -> Allowed | Denied:
+        """Say whether the caller's scope and ledger cover the permission; the answer says why not."""
+        who = request.caller
+        if RANKS[who.scope] < RANKS[permission]:
+            return Denied(f"This needs a key with the scope {permission}; yours has {who.scope}.")
+        ledger = getattr(request, "ledger", None)
+        if who.ledger_id is None or (ledger is not None and ledger.id == who.ledger_id):
+            return Allowed("The key covers this.")
+        if ledger is None and permission == READ:
+            return Allowed("What is listed is limited to the key's ledger.")
+        return Denied("This needs a key for all ledgers." if ledger is None else "The key is for another ledger.")
+
+    def remember(self, _request: AnyRequest, _userid: str) -> list[tuple[str, str]]:
+        """Return no headers: a key is sent with each request."""
+        return []
+
+    def forget(self, _request: AnyRequest) -> list[tuple[str, str]]:
+        """Return no headers: a key is sent with each request."""
+        return []
+
+
+def _require_loopback(request: AnyRequest) -> None:
+    """Refuse what does not come straight from this machine.
+
+    The name asked for is checked too: a web page could otherwise reach this service through a name of its own that it
+    lets point to the loopback address.
+    """
+    address = request.environ.get("REMOTE_ADDR", "")
+    host = request.environ.get("HTTP_HOST", "").rpartition(":")[0] or request.environ.get("HTTP_HOST", "")
+    forwarded = any(name in request.headers for name in FORWARDING_HEADERS)
+    if forwarded or not _is_loopback(address) or host.lower() not in LOOPBACK_NAMES:
+        raise errors.Forbidden(
+            "Access is open to programs on the same machine only (myapp.auth = open). "
+            "Use the address 127.0.0.1 or localhost, or set myapp.auth = keys."
+        )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

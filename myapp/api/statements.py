@@ -1,0 +1,48 @@
+"""Statements: the postings of one account with the running balance."""
+
+from __future__ import annotations
+
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from myapp.api import answers, cursors, pages, parameters, schemas, security
+from myapp.api.request import Request
+from myapp.ledger import queries
+
+
+@view_config(
+    route_name="postings",
+    request_method="GET",
+    permission=security.READ,
+    query=schemas.StatementQuery,
+    answers={200: schemas.Listed[schemas.StatementLine]},
+)
+def list_postings(request: Request[None, schemas.StatementQuery]) -> Response:
+    """List an account's postings with the running balance, the earliest effective first."""
+    asked = request.asked
+    rows = queries.list_postings(
+        request.dbsession,
+        request.ledger,
+        parameters.account_path(request.matchdict["path"]),
+        effective_from=asked.from_,
+        effective_to=asked.to,
+        after=_position(cursors.decode(asked.after, cursors.StatementCursor)),
+        limit=asked.limit + 1,
+    )
+    codes = {line.currency for line in rows}
+    exponents = request.registry["myapp.exponents"].of(request.dbsession, request.ledger, codes)
+    return pages.respond_with(
+        request,
+        rows,
+        limit=asked.limit,
+        item=lambda line: answers.statement_line(line, exponents),
+        cursor=lambda line: cursors.StatementCursor(line.effective_at, line.balance_version, line.currency),
+    )
+
+
+def _position(after: cursors.StatementCursor | None) -> queries.PostingPosition | None:
+    if after is None:
+        return None
+    return queries.PostingPosition(
+        effective_at=after.effective_at, balance_version=after.balance_version, currency=after.currency
+    )

@@ -1,0 +1,147 @@
+"""Transactions: record one or many, list them, look at one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from myapp.api import answers, cursors, idempotency, pages, parameters, respond, schemas, security, wishes
+from myapp.api.request import AnyRequest, Request
+from myapp.ledger import model, operations, queries
+
+REFUSALS = (
+    "unknown-currency",
+    "amount-precision",
+    "amount-out-of-range",
+    "unbalanced-transaction",
+    "unknown-account",
+    "account-closed",
+    "currency-not-allowed",
+    "period-locked",
+    "duplicate-reference",
+    "insufficient-funds",
+    "limit-exceeded",
+)
+
+PREFER_WHOLE = "return=representation"
+
+
+@view_config(
+    route_name="transactions",
+    request_method="POST",
+    permission=security.WRITE,
+    body=schemas.NewTransaction,
+    query=schemas.RecordQuery,
+    headers=("Idempotency-Key",),
+    answers={201: schemas.Transaction, 200: schemas.Transaction},
+    refusals=REFUSALS,
+)
+def record_transaction(request: Request[schemas.NewTransaction, schemas.RecordQuery]) -> Response:
+    """Record a transaction, whole or not at all.
+
+    The answer has the balances right after it. With `dry_run` everything is checked and answered with 200, and nothing
+    is recorded; an Idempotency-Key means nothing then.
+    """
+    wanted = [wishes.transaction(request.wanted)]
+    form = request.registry["myapp.recording"]
+    if request.asked.dry_run:
+        tried = operations.dry_run(request.dbsession, request.ledger, wanted, now=request.now, form=form)
+        return respond.answer(_encode(request, tried.transactions[0]))
+    recorded = operations.record(
+        request.dbsession, request.ledger, wanted, now=request.now, form=form, claim=idempotency.claim(request)
+    )
+    transaction = recorded.transactions[0]
+    location = respond.address("ledgers", request.ledger.name, "transactions", str(transaction.id))
+    return respond.created(_encode(request, transaction), location=location, replayed=recorded.replayed)
+
+
+@view_config(
+    route_name="batch",
+    request_method="POST",
+    permission=security.WRITE,
+    body=schemas.NewBatch,
+    headers=("Idempotency-Key", "Prefer"),
+    answers={201: (schemas.BatchIds, schemas.BatchTransactions)},
+    refusals=REFUSALS,
+)
+def record_batch(request: Request[schemas.NewBatch, schemas.NoQuery]) -> Response:
+    """Record up to 10,000 transactions in their order, all of them or none.
+
+    The answer has their ids; with `Prefer: return=representation` the whole transactions. A refusal names the first
+    transaction that failed in `index`.
+    """
+    whole = PREFER_WHOLE in {wish.strip().lower() for wish in request.headers.get("Prefer", "").split(",")}
+    recorded = operations.record(
+        request.dbsession,
+        request.ledger,
+        [wishes.transaction(each) for each in request.wanted.transactions],
+        now=request.now,
+        form=request.registry["myapp.recording"],
+        claim=idempotency.claim(request, variant=PREFER_WHOLE if whole else ""),
+    )
+    headers = [("Idempotency-Replayed", "true")] if recorded.replayed else []
+    if not whole:
+        return respond.answer(respond.encode(answers.batch_ids(recorded.transactions)), status=201, headers=headers)
+    exponents = _exponents(request, recorded.transactions)
+    items = [answers.transaction(each, exponents) for each in recorded.transactions]
+    body = respond.encode(schemas.BatchTransactions(items=items))
+    return respond.answer(body, status=201, headers=[*headers, ("Preference-Applied", PREFER_WHOLE)])
+
+
+@view_config(
+    route_name="transactions",
+    request_method="GET",
+    permission=security.READ,
+    query=schemas.TransactionsQuery,
+    answers={200: schemas.Listed[schemas.Transaction]},
+)
+def list_transactions(request: Request[None, schemas.TransactionsQuery]) -> Response:
+    """List the transactions of the ledger, the newest recorded first."""
+    asked = request.asked
+    after = cursors.decode(asked.after, cursors.TransactionCursor)
+    criteria = queries.TransactionFilter(
+        account=asked.account,
+        reference=asked.reference,
+        effective_from=asked.from_,
+        effective_to=asked.to,
+        status=asked.status,
+        metadata=asked.metadata,
+    )
+    rows = queries.list_transactions(
+        request.dbsession,
+        request.ledger,
+        criteria=criteria,
+        after=after and after.id,
+        limit=asked.limit + 1,
+    )
+    exponents = _exponents(request, rows)
+    return pages.respond_with(
+        request,
+        rows,
+        limit=asked.limit,
+        item=lambda transaction: answers.transaction(transaction, exponents),
+        cursor=lambda transaction: cursors.TransactionCursor(transaction.id),
+    )
+
+
+@view_config(
+    route_name="transaction",
+    request_method="GET",
+    permission=security.READ,
+    answers={200: schemas.Transaction},
+)
+def get_transaction(request: Request[None, schemas.NoQuery]) -> Response:
+    """Look at a transaction."""
+    wanted_id = parameters.transaction_id(request.matchdict["id"])
+    return respond.answer(_encode(request, queries.get_transaction(request.dbsession, request.ledger, wanted_id)))
+
+
+def _encode(request: AnyRequest, transaction: model.Transaction) -> bytes:
+    return respond.encode(answers.transaction(transaction, _exponents(request, [transaction])))
+
+
+def _exponents(request: AnyRequest, transactions: Sequence[model.Transaction]) -> answers.Exponents:
+    codes = answers.transaction_currencies(transactions)
+    return request.registry["myapp.exponents"].of(request.dbsession, request.ledger, codes)  # type: ignore[no-any-return]

@@ -1,0 +1,127 @@
+"""The view options of this room: what a view declares is what is checked before it runs, and what is documented.
+
+    body=Schema        the request's body is decoded into it, as `request.wanted`
+    query=Schema       so is the query, as `request.asked`; without it the view takes no parameters
+    answers={201: S}   what it answers, by status (a tuple: one of them); the client must accept JSON
+    headers=(name,)    the request headers it heeds, of those that not every view does
+    refusals=(code,)   the problem codes it gives beyond those that follow from the options above
+
+Note [Which refusal wins]
+A request may be wrong in several ways. The derivers stand in the order that docs/ledger.md gives, with one thing before
+it: a caller without a valid key is refused first (401), since strangers must not make the service read and parse.
+
+    db → accept 406 → identity 401 → body 400, 413, 415, 422 → query 400 → ledger 404 → permission 403 → view
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED
+
+from myapp import settings
+from myapp.api import bodies, errors, parameters, respond, schemas
+from myapp.ledger import queries
+
+# Pyramid ships no types: a request, a view's context and its options have none to name.
+View = Callable[[Any, Any], Response]
+
+OUTERMOST = "db"
+INNERMOST = "secured_view"
+
+
+def includeme(config: Configurator) -> None:
+    """Put the derivers between the session layer and the permission check. See Note [Which refusal wins]."""
+    under = OUTERMOST
+    for name, deriver in (
+        ("accept", accept_view),
+        ("identity", identity_view),
+        ("body", body_view),
+        ("query", query_view),
+        ("ledger", ledger_view),
+    ):
+        config.add_view_deriver(deriver, name=name, under=under, over=INNERMOST)
+        under = name
+
+
+def accept_view(view: View, info: Any) -> View:
+    """Derive a view that refuses a client which does not accept JSON."""
+    if "answers" not in info.options:
+        return view
+
+    def wrapped(context: Any, request: Any) -> Response:
+        if "Accept" in request.headers and not request.accept.acceptable_offers([respond.MEDIA_TYPE]):
+            raise errors.NotAcceptable(f"The answer is {respond.MEDIA_TYPE}, which the Accept header excludes.")
+        return view(context, request)
+
+    return wrapped
+
+
+accept_view.options = ("answers", "headers", "refusals")  # type: ignore[attr-defined]
+
+
+def identity_view(view: View, info: Any) -> View:
+    """Derive a view that refuses a caller it does not know."""
+    if not _is_secured(info):
+        return view
+
+    def wrapped(context: Any, request: Any) -> Response:
+        _ = request.caller
+        return view(context, request)
+
+    return wrapped
+
+
+def body_view(view: View, info: Any) -> View:
+    """Derive a view that finds its body decoded."""
+    schema = info.options.get("body")
+    if schema is None:
+        return view
+    decode = bodies.decoder(schema)
+
+    def wrapped(context: Any, request: Any) -> Response:
+        application: settings.Application = request.registry["myapp.settings"]
+        request.wanted = decode(bodies.read(request, bytes_max=application.body_bytes_max))
+        return view(context, request)
+
+    return wrapped
+
+
+body_view.options = ("body",)  # type: ignore[attr-defined]
+
+
+def query_view(view: View, info: Any) -> View:
+    """Derive a view that finds its query decoded."""
+    if "answers" not in info.options:
+        return view
+    schema = info.options.get("query") or schemas.NoQuery
+
+    def wrapped(context: Any, request: Any) -> Response:
+        request.asked = parameters.decode_query(request.query_string, schema)
+        return view(context, request)
+
+    return wrapped
+
+
+query_view.options = ("query",)  # type: ignore[attr-defined]
+
+
+def ledger_view(view: View, info: Any) -> View:
+    """Derive a view that finds the ledger of its address."""
+    if not _is_secured(info):
+        return view
+
+    def wrapped(context: Any, request: Any) -> Response:
+        name = request.matchdict.get("ledger")
+        if name is not None:
+            request.ledger = queries.get_ledger(request.dbsession, parameters.ledger_name(name))
+        return view(context, request)
+
+    return wrapped
+
+
+def _is_secured(info: Any) -> bool:
+    return info.options.get("permission") not in (None, NO_PERMISSION_REQUIRED)
