@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from pyramid.config import Configurator
 from pyramid.router import Router
 
-from myapp import settings
+from myapp import errors, settings
 from myapp.migrations import head
 
 
@@ -18,8 +19,22 @@ def main(_global_config: dict[str, str], **raw_settings: str) -> Router:
     """Return the WSGI application, as `pserve` and the tests make it.
 
     Raises:
+        SystemExit: settings are missing, unknown or malformed, or the database cannot be reached or has another
+            schema; the message says what to do.
+    """
+    try:
+        return make_application(raw_settings)
+    except errors.MyappError as exc:
+        # Whoever starts a server is helped by the message, not by a traceback through the server.
+        sys.exit(f"myapp cannot start. {exc}")
+
+
+def make_application(raw_settings: dict[str, str]) -> Router:
+    """Return the WSGI application.
+
+    Raises:
         settings.SettingsError: settings are missing, unknown or malformed; all are listed.
-        migrations.head.SchemaError: the database is not at the current schema.
+        head.SchemaError: the database cannot be reached, or is not at the current schema.
     """
     read = settings.read(raw_settings, os.environ)
     with Configurator(settings=dict(raw_settings)) as config:

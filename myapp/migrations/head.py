@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Engine
@@ -30,11 +31,17 @@ def require(engine: Engine) -> None:
     Raises:
         SchemaError: with the command that mends it.
     """
-    with engine.connect() as connection:
-        found = frozenset(MigrationContext.configure(connection).get_current_heads())
+    url = engine.url.render_as_string(hide_password=True)
+    try:
+        with engine.connect() as connection:
+            found = frozenset(MigrationContext.configure(connection).get_current_heads())
+    except sa.exc.OperationalError as exc:
+        raise SchemaError(f"The database {url} cannot be reached: {exc.orig}") from exc
+    finally:
+        # A server may fork after this, and a connection must not be shared by two processes.
+        engine.dispose()
     if found != expected():
         at = ", ".join(sorted(found)) or "empty"
-        url = engine.url.render_as_string(hide_password=True)
         needed = ", ".join(sorted(expected()))
         raise SchemaError(
             f"The database {url} is not at the current schema (it is at: {at}; needed: {needed}).\n"
