@@ -18,7 +18,7 @@ FUNCTION_LINES_MAX = 40
 MODULE_LINES_MAX = 400
 
 # Where whatever was raised is handed to the exception views, so that an answer always carries the request's id.
-CATCHES_ALL = "myapp/api/request_log.py"
+CATCHES_ALL = "myapp/api/errors.py"
 # Where a person at a prompt ends the unit of work, in place of the end of a request.
 SHELL = "myapp/scripts/shell.py"
 
