@@ -12,6 +12,8 @@ from pyramid.config import Configurator
 from pyramid.router import Router
 
 from myapp import errors, settings
+from myapp.db import factory, scope
+from myapp.ledger import recording
 from myapp.migrations import head
 
 
@@ -40,7 +42,23 @@ def make_application(raw_settings: dict[str, str]) -> Router:
     with Configurator(settings=dict(raw_settings)) as config:
         config.registry["myapp.settings"] = read.application
         config.include("myapp.db")
+        config.registry["myapp.recording"] = _form(read.application.recording, config.registry["db.sessions"])
         head.require(config.registry["db.engine"])
         config.registry["myapp.schema_heads"] = head.expected()
         config.include("myapp.api")
     return config.make_wsgi_app()
+
+
+def _form(chosen: settings.Recording, sessions: factory.Sessions) -> recording.Form:
+    """Return the form of recording for this database.
+
+    Raises:
+        settings.SettingsError: the form that was chosen does not run on it.
+    """
+    with scope.session_scope(sessions, readonly=True) as session:
+        detected = recording.detect(session)
+    if chosen is settings.Recording.AUTO:
+        return detected
+    if chosen is settings.Recording.STATEMENT and sessions.kw["bind"].dialect.name == "sqlite":
+        raise settings.SettingsError(["myapp.recording = statement: SQLite records in steps; leave it at auto"])
+    return recording.Form(chosen)
