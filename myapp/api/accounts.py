@@ -52,7 +52,10 @@ def open_account(request: Request[schemas.NewAccount, schemas.NoQuery]) -> Respo
     answers={200: schemas.Listed[schemas.Account]},
 )
 def list_accounts(request: Request[None, schemas.AccountsQuery]) -> Response:
-    """List the accounts of the ledger with their balances, by path."""
+    """List accounts.
+
+    By path, with their balances.
+    """
     asked = request.asked
     after = cursors.decode(asked.after, cursors.AccountCursor)
     rows = queries.list_accounts(
@@ -81,9 +84,9 @@ def list_accounts(request: Request[None, schemas.AccountsQuery]) -> Response:
     answers={200: schemas.Account, 304: None},
 )
 def get_account(request: Request[None, schemas.NoQuery]) -> Response:
-    """Look at an account and its balances.
+    """Look at an account.
 
-    The `ETag` names its version, for `If-Match` when changing it.
+    With its balances in each currency it has held. The `ETag` names its version, for `If-Match` when changing it.
     """
     found = queries.get_account(request.dbsession, request.ledger, parameters.account_path(request.matchdict["path"]))
     return _respond_with(request, found)
@@ -99,9 +102,9 @@ def get_account(request: Request[None, schemas.NoQuery]) -> Response:
     refusals=("precondition-failed", *AMOUNT_REFUSALS),
 )
 def change_account(request: Request[schemas.AccountChange, schemas.NoQuery]) -> Response:
-    """Change an account's limits or metadata, close it or open it again.
+    """Change an account.
 
-    With `If-Match`, only if nobody changed it since; postings in between do not count as a change.
+    Its limits or metadata; or close it, or open it again. With `If-Match`, only if nobody changed it since; postings in between do not count as a change.
     """
     changed = operations.change_account(
         request.dbsession,

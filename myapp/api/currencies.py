@@ -19,9 +19,9 @@ from myapp.ledger import model, operations, queries
     refusals=("already-exists",),
 )
 def declare_currency(request: Request[schemas.NewCurrency, schemas.NoQuery]) -> Response:
-    """Declare a currency with its number of decimal digits, which never changes.
+    """Declare a currency.
 
-    ISO 4217 currencies need no declaration. Declaring a currency again with the same exponent changes nothing.
+    With its number of decimal digits, which never changes. ISO 4217 currencies need no declaration. Declaring a currency again with the same exponent changes nothing.
     """
     code = parameters.currency_code(request.matchdict["code"])
     currency = model.Currency(code=code, exponent=request.wanted.exponent)
@@ -41,7 +41,10 @@ def declare_currency(request: Request[schemas.NewCurrency, schemas.NoQuery]) -> 
     answers={200: schemas.Listed[schemas.Currency]},
 )
 def list_currencies(request: Request[None, schemas.Page]) -> Response:
-    """List the currencies declared in the ledger, by code."""
+    """List currencies.
+
+    By code; those that the ledger has declared or used.
+    """
     asked = request.asked
     after = cursors.decode(asked.after, cursors.CurrencyCursor)
     rows = queries.list_currencies(request.dbsession, request.ledger, after=after and after.code, limit=asked.limit + 1)

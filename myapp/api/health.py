@@ -22,7 +22,10 @@ _revisions = sa.text("SELECT version_num FROM alembic_version")
     answers={200: schemas.Health},
 )
 def is_alive(_request: Request[None, schemas.NoQuery]) -> Response:
-    """Say that the process answers; the database is not asked."""
+    """Say that the process is alive.
+
+    The database is not asked.
+    """
     return respond.answer(respond.encode(schemas.Health(status="ok")))
 
 
@@ -34,7 +37,10 @@ def is_alive(_request: Request[None, schemas.NoQuery]) -> Response:
     answers={200: schemas.Health},
 )
 def is_ready(request: Request[None, schemas.NoQuery]) -> Response:
-    """Say whether the database answers and has the schema of this version."""
+    """Say whether the service is ready.
+
+    The database answers and has the schema of this version.
+    """
     if frozenset(request.dbsession.scalars(_revisions)) != request.registry["myapp.schema_heads"]:
         return problems.response(request, "unavailable", "The database has another schema; run `alembic upgrade head`.")
     return respond.answer(respond.encode(schemas.Health(status="ok")))

@@ -39,7 +39,10 @@ def create_ledger(request: Request[schemas.NewLedger, schemas.NoQuery]) -> Respo
     answers={200: schemas.Listed[schemas.Ledger]},
 )
 def list_ledgers(request: Request[None, schemas.Page]) -> Response:
-    """List the ledgers the key may read, by name."""
+    """List ledgers.
+
+    By name; those that the key may read.
+    """
     asked = request.asked
     after = cursors.decode(asked.after, cursors.LedgerCursor)
     rows = queries.list_ledgers(

@@ -18,7 +18,10 @@ from myapp.ledger import queries
     answers={200: schemas.Listed[schemas.StatementLine]},
 )
 def list_postings(request: Request[None, schemas.StatementQuery]) -> Response:
-    """List an account's postings with the running balance, the earliest effective first."""
+    """List an account's postings.
+
+    The earliest effective first, each with the running balance.
+    """
     asked = request.asked
     rows = queries.list_postings(
         request.dbsession,

@@ -39,7 +39,7 @@ PREFER_WHOLE = "return=representation"
     refusals=REFUSALS,
 )
 def record_transaction(request: Request[schemas.NewTransaction, schemas.RecordQuery]) -> Response:
-    """Record a transaction, whole or not at all.
+    """Record a transaction.
 
     The answer has the balances right after it. With `dry_run` everything is checked and answered with 200, and nothing
     is recorded; an Idempotency-Key means nothing then.
@@ -67,9 +67,9 @@ def record_transaction(request: Request[schemas.NewTransaction, schemas.RecordQu
     refusals=REFUSALS,
 )
 def record_batch(request: Request[schemas.NewBatch, schemas.NoQuery]) -> Response:
-    """Record up to 10,000 transactions in their order, all of them or none.
+    """Record a batch.
 
-    The answer has their ids; with `Prefer: return=representation` the whole transactions. A refusal names the first
+    Up to 10,000 transactions in their order, all of them or none. The answer has their ids; with `Prefer: return=representation` the whole transactions. A refusal names the first
     transaction that failed in `index`.
     """
     whole = PREFER_WHOLE in {wish.strip().lower() for wish in request.headers.get("Prefer", "").split(",")}
@@ -98,7 +98,10 @@ def record_batch(request: Request[schemas.NewBatch, schemas.NoQuery]) -> Respons
     answers={200: schemas.Listed[schemas.Transaction]},
 )
 def list_transactions(request: Request[None, schemas.TransactionsQuery]) -> Response:
-    """List the transactions of the ledger, the newest recorded first."""
+    """List transactions.
+
+    The newest recorded first.
+    """
     asked = request.asked
     after = cursors.decode(asked.after, cursors.TransactionCursor)
     criteria = queries.TransactionFilter(

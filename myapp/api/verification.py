@@ -19,5 +19,8 @@ from myapp.ledger import verify
     answers={200: schemas.Verification},
 )
 def verify_ledger(request: Request[None, schemas.NoQuery]) -> Response:
-    """Check that the ledger's invariants hold, and show the figures compared."""
+    """Verify a ledger.
+
+    Each invariant, whether it holds, and the figures compared.
+    """
     return respond.answer(respond.encode(answers.verification(verify.verify(request.dbsession, request.ledger))))
