@@ -1,0 +1,1 @@
+"""The command line: one file per command group; each unit of work is a `session_scope`."""

@@ -1,0 +1,72 @@
+"""Where a journal can be loaded: what `loading` asks of a ledger, in the database or behind a service."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from myapp import errors
+from myapp.ledger import model
+from myapp.scripts.importing.assertions import Movement
+
+CLOSED_KEY = "beancount.closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """An account that the ledger has."""
+
+    type: model.AccountType
+    closed: bool
+    metadata: Mapping[str, str]
+
+    @property
+    def closed_by_import(self) -> bool:
+        return self.closed and CLOSED_KEY in self.metadata
+
+
+class BatchRefused(errors.MyappError):
+    """The ledger refuses a batch; `index` is the first transaction at fault, from zero."""
+
+    code = "refused"
+
+    def __init__(self, detail: str, *, index: int | None) -> None:
+        super().__init__(detail)
+        self.index = index
+
+
+class Destination(Protocol):
+    """One ledger, made if there was none.
+
+    `whole` says that nothing stays if the import fails, because all of it is one unit of work.
+    """
+
+    whole: bool
+    created: bool
+
+    def exponents(self, codes: Collection[str]) -> Mapping[str, int]:
+        """Return the digits of those currencies that the ledger knows."""
+
+    def declare(self, currency: model.Currency) -> None: ...
+
+    def accounts(self) -> Mapping[str, Known]:
+        """Return the ledger's accounts by path."""
+
+    def open_account(self, wanted: model.NewAccount) -> None: ...
+
+    def change_account(self, path: str, change: model.AccountChange) -> None: ...
+
+    def references(self, first: datetime, last: datetime) -> set[str]:
+        """Return the references of earlier imports, at least those effective from `first` to `last`."""
+
+    def record(self, wanted: Sequence[model.NewTransaction]) -> None:
+        """Record a batch, whole or not at all.
+
+        Raises:
+            BatchRefused: naming the first transaction at fault.
+        """
+
+    def movements(self, paths: Collection[str]) -> Iterable[Movement]:
+        """Yield what the accounts gained, from the first posting on."""

@@ -1,0 +1,93 @@
+"""Load into the database itself: all of it in one unit of work, so that what fails leaves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from myapp.ledger import errors, model, operations, queries, recording, tables
+from myapp.scripts.importing import references
+from myapp.scripts.importing.assertions import Movement
+from myapp.scripts.importing.destination import BatchRefused, Known
+
+PAGE_SIZE = 1_000
+
+
+class Local:
+    """A ledger in the database of the session, made if there is none of the name."""
+
+    whole = True
+
+    def __init__(self, session: Session, name: str, *, form: recording.Form, now: datetime) -> None:
+        self._session = session
+        self._form = form
+        self._now = now
+        self._ledger, self.created = self._get_or_create(name)
+
+    def exponents(self, codes: Collection[str]) -> Mapping[str, int]:
+        return queries.exponents(self._session, self._ledger, codes)
+
+    def declare(self, currency: model.Currency) -> None:
+        operations.declare_currency(self._session, self._ledger, currency)
+
+    def accounts(self) -> Mapping[str, Known]:
+        known: dict[str, Known] = {}
+        after = None
+        while page := queries.list_accounts(self._session, self._ledger, after=after, limit=PAGE_SIZE):
+            for each in page:
+                known[each.path] = Known(type=each.type, closed=each.closed_at is not None, metadata=each.metadata)
+            after = page[-1].path
+        return known
+
+    def open_account(self, wanted: model.NewAccount) -> None:
+        operations.open_account(self._session, self._ledger, wanted, now=self._now)
+
+    def change_account(self, path: str, change: model.AccountChange) -> None:
+        operations.change_account(self._session, self._ledger, path, change, expected_version=None, now=self._now)
+
+    def references(self, _first: datetime, _last: datetime) -> set[str]:
+        reference = tables.transactions.c.reference
+        ours = sa.select(reference).where(
+            tables.transactions.c.ledger_id == self._ledger.id, reference.startswith(references.PREFIX, autoescape=True)
+        )
+        # SQLite's LIKE takes capital and small letters for the same.
+        return {each for each in self._session.scalars(ours) if each.startswith(references.PREFIX)}
+
+    def record(self, wanted: Sequence[model.NewTransaction]) -> None:
+        try:
+            operations.record(self._session, self._ledger, wanted, now=self._now, form=self._form)
+        except errors.Refusal as exc:
+            raise BatchRefused(str(exc), index=exc.index) from exc
+
+    def movements(self, paths: Collection[str]) -> Iterator[Movement]:
+        """Yield a movement for each account, currency and effective time, summed by the database."""
+        accounts, postings = tables.accounts, tables.postings
+        sign = sa.case((postings.c.side == model.Side.DEBIT, 1), else_=-1)
+        here_or_below = [
+            sa.or_(accounts.c.path == path, accounts.c.path.startswith(f"{path}:", autoescape=True)) for path in paths
+        ]
+        query = (
+            sa.select(
+                accounts.c.path, postings.c.currency, postings.c.effective_at, sa.func.sum(sign * postings.c.amount)
+            )
+            .join(
+                accounts, sa.and_(accounts.c.ledger_id == postings.c.ledger_id, accounts.c.id == postings.c.account_id)
+            )
+            .where(postings.c.ledger_id == self._ledger.id, sa.or_(sa.false(), *here_or_below))
+            .group_by(accounts.c.path, postings.c.currency, postings.c.effective_at)
+        )
+        rows = self._session.execute(query).all()
+        exponents = self.exponents({currency for _, currency, _, _ in rows})
+        for path, currency, effective_at, net in rows:
+            amount = Decimal(int(net)).scaleb(-exponents[currency])
+            yield Movement(path=path, currency=currency, day=effective_at.date(), net=amount)
+
+    def _get_or_create(self, name: str) -> tuple[model.Ledger, bool]:
+        try:
+            return queries.get_ledger(self._session, name), False
+        except errors.NotFound:
+            return operations.create_ledger(self._session, name, metadata={}, now=self._now), True

@@ -1,0 +1,74 @@
+"""The command `myapp`: choose the group, run it, and turn what it refuses into one clear message and an exit code.
+
+Exit codes: 0 done; 1 refused (the journal, the ledger, an assertion); 2 not started (usage, settings, the database or
+the service is not there, the schema is not current); 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from sqlalchemy import exc as sa_exc
+
+from myapp import errors, settings
+from myapp.db import errors as db_errors
+from myapp.migrations import head
+from myapp.scripts import keys
+from myapp.scripts.importing import command as importing
+from myapp.scripts.importing import service
+
+DONE = 0
+REFUSED = 1
+NOT_STARTED = 2
+INTERRUPTED = 130
+
+NOT_STARTED_ERRORS = (
+    settings.SettingsError,
+    head.SchemaError,
+    db_errors.DatabaseError,
+    importing.MissingExtra,
+    service.Unreachable,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options, os.environ)
+        return code
+    except KeyboardInterrupt:
+        return _say("Interrupted.", INTERRUPTED)
+    except NOT_STARTED_ERRORS as exc:
+        return _say(str(exc), NOT_STARTED)
+    except errors.MyappError as exc:
+        return _say(str(exc), REFUSED)
+    except sa_exc.SQLAlchemyError as exc:
+        meaning = db_errors.translate(exc)
+        if meaning is None:
+            raise
+        return _say(str(meaning), NOT_STARTED)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"myapp: {message}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="myapp",
+        description="Work on a ledger's database, or on a running service, from the command line.",
+        epilog="`myapp COMMAND --help` says more. The service itself is started by `pserve development.ini`.",
+    )
+    groups = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    keys.add_to(groups)
+    importing.add_to(groups)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
