@@ -54,7 +54,7 @@ def _dotted(node: ast.AST) -> str:
             return ""
 
 
-def _imports(module: ast.Module) -> Iterator[tuple[int, str]]:
+def imports(module: ast.Module) -> Iterator[tuple[int, str]]:
     """Yield each imported name in full: `from a import b` is `a.b`."""
     for node in ast.walk(module):
         if isinstance(node, ast.Import):
@@ -99,7 +99,7 @@ def _reads_the_clock(module: ast.Module) -> Iterator[Breach]:
     for node in ast.walk(module):
         if isinstance(node, ast.Call) and clocks.search(_dotted(node.func)):
             yield node.lineno, f"{_dotted(node.func)}() reads the clock; take it as an argument"
-    yield from ((line, "imports time") for line, name in _imports(module) if name.split(".")[0] == "time")
+    yield from ((line, "imports time") for line, name in imports(module) if name.split(".")[0] == "time")
 
 
 def _queries_in_an_exception_view(module: ast.Module) -> Iterator[Breach]:
@@ -124,11 +124,11 @@ def _has_no_docstring(module: ast.Module) -> Iterator[Breach]:
 
 
 def _imports_the_application(module: ast.Module) -> Iterator[Breach]:
-    yield from ((line, name) for line, name in _imports(module) if re.match(r"myapp\b|\.", name))
+    yield from ((line, name) for line, name in imports(module) if re.match(r"myapp\b|\.", name))
 
 
 def _imports_more_than_the_standard_library(module: ast.Module) -> Iterator[Breach]:
-    for line, name in _imports(module):
+    for line, name in imports(module):
         if name != "myapp.errors" and name.split(".")[0] not in sys.stdlib_module_names:
             yield line, name
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import re
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from myapp import settings
+from tests.architecture import house_rules
 from tests.architecture.house_rules import ROOT
 
 PACKAGES = ROOT / "docs" / "decisions" / "0001-dependencies.md"
@@ -36,11 +40,30 @@ def declared_packages() -> set[str]:
     return {re.split(r"[\[<>=!]", requirement)[0] for requirement in requirements}
 
 
+def undeclared(imported: Iterable[str], declared: set[str]) -> set[str]:
+    """Return which top-level modules come from no package that is declared."""
+    sources = importlib.metadata.packages_distributions()
+    ours = {name for name in imported if name in sys.stdlib_module_names or name == "myapp"}
+    return {name for name in set(imported) - ours if not {each.lower() for each in sources.get(name, ())} & declared}
+
+
 class TestFirstColumn:
     def test_is_the_rows_alone(self):
         text = "\n| setting | unit |\n|---|---|\n| `db.pool_size` | connections |\n| retry.attempts | times |\n"
 
         assert first_column(text) == {"db.pool_size", "retry.attempts"}
+
+
+class TestDeclaredPackages:
+    def test_are_all_that_is_imported(self):
+        files = (ROOT / "myapp").rglob("*.py")
+        modules = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
+        imported = {name.split(".")[0] for module in modules for _, name in house_rules.imports(module)}
+
+        assert not undeclared(imported, {name.replace("-", "_") for name in declared_packages()} | declared_packages())
+
+    def test_are_missed_when_only_another_package_brings_them(self):
+        assert undeclared(["json", "venusian", "pyramid"], {"pyramid"}) == {"venusian"}
 
 
 class TestDocuments:
