@@ -18,6 +18,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 Json = Mapping[str, str] | Sequence[str]
+# A row whose columns the query beside it names.
+AnyRow = sa.Row[*tuple[Any, ...]]
 
 
 class Id(TypeDecorator[UUID]):

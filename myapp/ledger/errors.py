@@ -26,6 +26,7 @@ A refusal is raised in the middle of a unit of work: the caller must roll it bac
 
 from __future__ import annotations
 
+from typing import Self
 from uuid import UUID
 
 from myapp import errors
@@ -84,6 +85,12 @@ class Refusal(LedgerError):
         self.index = index
         self.line = line
         self.transaction_id = transaction_id
+
+    def at(self, index: int, line: int) -> Self:
+        """Say where in the request the fault is."""
+        self.index = index
+        self.line = line
+        return self
 
 
 class InvalidTransaction(Refusal):

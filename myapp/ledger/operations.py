@@ -1,0 +1,130 @@
+"""What changes a ledger. Nothing here commits, and nothing reads the clock: `now` is aware UTC.
+
+Every refusal leaves the unit of work to be rolled back by its owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import exc as sa_exc
+from sqlalchemy.orm import Session
+
+from myapp.db import scope
+from myapp.ledger import currencies, errors, idempotency, ids, plan, queries, upsert
+from myapp.ledger.accounts import change_account, open_account
+from myapp.ledger.currencies import declare as declare_currency
+from myapp.ledger.idempotency import Claim
+from myapp.ledger.model import Ledger, NewTransaction, Transaction
+from myapp.ledger.recording import Form, outcome, statement, steps
+from myapp.ledger.recording.request import Request
+from myapp.ledger.tables import ledgers
+
+__all__ = [
+    "Recorded",
+    "change_account",
+    "create_ledger",
+    "declare_currency",
+    "dry_run",
+    "open_account",
+    "record",
+]
+
+FORMS = {Form.STEPS: steps.record, Form.STATEMENT: statement.record}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The transactions of a request; `replayed` says that an earlier request with its key recorded them."""
+
+    transactions: Sequence[Transaction]
+    replayed: bool
+
+
+def create_ledger(session: Session, name: str, *, metadata: Mapping[str, str], now: datetime) -> Ledger:
+    """Create an empty ledger.
+
+    Raises:
+        AlreadyExists: the name is taken.
+    """
+    ledger = Ledger(id=ids.new_id(now), name=name, metadata=metadata, locked_before=None, version=1, created_at=now)
+    insert = upsert.insert(session, ledgers).values(
+        id=ledger.id, name=name, metadata=metadata, version=ledger.version, created_at=now
+    )
+    if session.scalar(insert.on_conflict_do_nothing(index_elements=["name"]).returning(ledgers.c.id)) is None:
+        raise errors.AlreadyExists(f"There is a ledger {name!r} already.")
+    return ledger
+
+
+def record(
+    session: Session,
+    ledger: Ledger,
+    wanted: Sequence[NewTransaction],
+    *,
+    now: datetime,
+    form: Form,
+    claim: Claim | None = None,
+) -> Recorded:
+    """Record one or many transactions, all or none, and return them with the resulting balances.
+
+    Shape: 1 to 10,000 transactions of 2 to 1,000 postings, each zero in every currency. A batch means the same as its
+    transactions one after the other. With a claim used before by the same request, return what that recorded.
+    Raises:
+        Refusal: one of those in docs/ledger.md, "Refusals"; index and line say where.
+        IdempotencyMismatch, IdempotencyInProgress: the claim's key belongs to another request, or to one in flight.
+    """
+    plan.check_shape(wanted)
+    try:
+        return _record(session, ledger, wanted, now=now, form=form, claim=claim)
+    except sa_exc.OperationalError as exc:
+        if claim is not None and idempotency.is_wait_for_key(exc):
+            raise idempotency.in_progress(claim) from exc
+        raise
+
+
+def dry_run(
+    session: Session, ledger: Ledger, wanted: Sequence[NewTransaction], *, now: datetime, form: Form
+) -> Recorded:
+    """Answer as `record` would, with the same refusals, and leave nothing."""
+    with scope.discarded(session):
+        return record(session, ledger, wanted, now=now, form=form)
+
+
+def _record(
+    session: Session,
+    ledger: Ledger,
+    wanted: Sequence[NewTransaction],
+    *,
+    now: datetime,
+    form: Form,
+    claim: Claim | None,
+) -> Recorded:
+    codes = {posting.currency for transaction in wanted for posting in transaction.postings}
+    exponents = currencies.read(session, ledger.id, codes)
+    try:
+        planned = plan.make(wanted, exponents.of)
+    except errors.Refusal:
+        # A key that is in use comes before anything the request is refused for.
+        if claim is not None and not idempotency.take_for_transactions(session, ledger.id, claim, [], now=now):
+            return _replay(session, ledger, claim)
+        raise
+    planned_request = Request(
+        ledger=ledger,
+        wanted=wanted,
+        ids=ids.new_ids(now, len(wanted)),
+        plan=planned,
+        first_used=exponents.first_used,
+        claim=claim,
+        now=now,
+    )
+    places = FORMS[form](session, planned_request)
+    if claim is not None and places is None:
+        return _replay(session, ledger, claim)
+    return Recorded(outcome.transactions(planned_request, places or ()), replayed=False)
+
+
+def _replay(session: Session, ledger: Ledger, claim: Claim) -> Recorded:
+    transaction_ids = idempotency.read_transactions(session, ledger.id, claim)
+    return Recorded(queries.load_transactions(session, ledger, transaction_ids), replayed=True)

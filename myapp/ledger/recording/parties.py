@@ -1,0 +1,81 @@
+"""The accounts a request names, and what they and the ledger alone refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from myapp.ledger import chunks, errors
+from myapp.ledger.columns import AnyRow
+from myapp.ledger.plan import Slot
+from myapp.ledger.recording.request import Request
+from myapp.ledger.tables import accounts, ledgers
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """The accounts of a request by path, and the start of the ledger's open period."""
+
+    accounts: Mapping[str, AnyRow]
+    locked_before: datetime | None
+
+
+def read(session: Session, request: Request) -> Parties:
+    """Read the accounts that the request names, and no lock."""
+    paths = sorted({slot.path for slot in request.plan.slots})
+    rows = [row for some in chunks.of(paths) for row in session.execute(_select(request, some))]
+    return Parties({row.path: row for row in rows if row.path is not None}, rows[0].locked_before)
+
+
+def _select(request: Request, paths: Collection[str]) -> sa.Select[Any]:
+    """Select from the ledger outwards, so that a request without one known account still learns the open period."""
+    is_named = sa.and_(accounts.c.ledger_id == request.ledger.id, accounts.c.path.in_(paths))
+    columns = (accounts.c.path, accounts.c.id, accounts.c.type, accounts.c.closed_at, accounts.c.currencies)
+    query = sa.select(*columns, ledgers.c.locked_before).outerjoin_from(ledgers, accounts, is_named)
+    return query.where(ledgers.c.id == request.ledger.id)
+
+
+def check(request: Request, parties: Parties) -> None:
+    """Check everything that the accounts and the ledger alone decide, one thing after the other.
+
+    Raises:
+        UnknownAccount, AccountClosed, CurrencyNotAllowed, PeriodLocked: in this order, each for its first line.
+    """
+    for find_fault in (_unknown, _closed, _not_allowed):
+        faults = [find_fault(slot, parties.accounts.get(slot.path)) for slot in request.plan.slots]
+        if any(faults):
+            raise _first(request, faults)
+    for index, effective_at in enumerate(request.effective):
+        if parties.locked_before is not None and effective_at < parties.locked_before:
+            detail = f"Nothing is recorded before {parties.locked_before.isoformat()} any more."
+            raise errors.PeriodLocked(detail, index=index)
+
+
+def _unknown(slot: Slot, account: AnyRow | None) -> errors.Refusal | None:
+    return errors.UnknownAccount(f"There is no account {slot.path}.") if account is None else None
+
+
+def _closed(slot: Slot, account: AnyRow | None) -> errors.Refusal | None:
+    is_closed = account is not None and account.closed_at is not None
+    return errors.AccountClosed(f"{slot.path} is closed.") if is_closed else None
+
+
+def _not_allowed(slot: Slot, account: AnyRow | None) -> errors.Refusal | None:
+    allowed = None if account is None else account.currencies
+    if allowed is None or slot.currency in allowed:
+        return None
+    return errors.CurrencyNotAllowed(f"{slot.path} takes {', '.join(allowed) or 'nothing'}, not {slot.currency}.")
+
+
+def _first(request: Request, faults: Sequence[errors.Refusal | None]) -> errors.Refusal:
+    """Return the fault of the first line whose slot has one."""
+    for line in request.plan.lines:
+        fault = faults[line.slot]
+        if fault is not None:
+            return fault.at(line.transaction, line.line)
+    raise AssertionError("A slot without a line.")
