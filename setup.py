@@ -59,7 +59,7 @@ setup(
     name="myapp",
     version="0.1.0",
     description="A double-entry ledger over HTTP, where one request is one database transaction",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8") if (HERE / "README.md").exists() else "",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     author="myapp contributors",
