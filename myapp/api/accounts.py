@@ -63,7 +63,7 @@ def list_accounts(request: Request[None, schemas.AccountsQuery]) -> Response:
         request.ledger,
         prefix=asked.prefix,
         type=asked.type,
-        after=after and after.path,
+        after=None if after is None else after.path,
         limit=asked.limit + 1,
     )
     exponents = _exponents(request, rows)
@@ -104,7 +104,8 @@ def get_account(request: Request[None, schemas.NoQuery]) -> Response:
 def change_account(request: Request[schemas.AccountChange, schemas.NoQuery]) -> Response:
     """Change an account.
 
-    Its limits or metadata; or close it, or open it again. With `If-Match`, only if nobody changed it since; postings in between do not count as a change.
+    Its limits or metadata; or close it, or open it again. With `If-Match`, only if nobody changed it since;
+    postings in between do not count as a change.
     """
     changed = operations.change_account(
         request.dbsession,

@@ -81,13 +81,17 @@ def field_error(exc: msgspec.ValidationError) -> problems.FieldError:
     message = str(exc)
     found = _PATH.search(message)
     if found is None:
-        return problems.FieldError(pointer="", detail=_in_json_words(message))
-    pointer = "".join(f"/{step['name'] or step['index']}" for step in _STEP.finditer(found["path"]))
-    where = "A member's name: " if found["key"] else "A member's value: " if "[...]" in found["path"] else ""
-    return problems.FieldError(pointer=pointer, detail=where + _in_json_words(message[: found.start()]))
+        return problems.FieldError(pointer="", detail=_in_json_words(message, ""))
+    # msgspec does not say which member of a mapping it means; the pointer ends at the mapping.
+    path, member, _rest = found["path"].partition("[...]")
+    pointer = "".join(f"/{step['name'] or step['index']}" for step in _STEP.finditer(path))
+    where = "A member's name: " if found["key"] else "A member's value: " if member else ""
+    return problems.FieldError(pointer=pointer, detail=where + _in_json_words(message[: found.start()], pointer))
 
 
-def _in_json_words(message: str) -> str:
+def _in_json_words(message: str, pointer: str) -> str:
+    if message.startswith("Invalid enum value"):
+        return f"Expected one of {', '.join(fields.CHOICES[pointer.rpartition('/')[2]])}"
     pattern = _REGEX.match(message)
     if pattern is not None:
         for source, advice in fields.ADVICE.items():

@@ -7,6 +7,7 @@ from pyramid.view import view_config
 
 from myapp.api import answers, cursors, pages, parameters, respond, schemas, security
 from myapp.api.request import Request
+from myapp.ledger import errors as ledger_errors
 from myapp.ledger import model, operations, queries
 
 
@@ -21,7 +22,8 @@ from myapp.ledger import model, operations, queries
 def declare_currency(request: Request[schemas.NewCurrency, schemas.NoQuery]) -> Response:
     """Declare a currency.
 
-    With its number of decimal digits, which never changes. ISO 4217 currencies need no declaration. Declaring a currency again with the same exponent changes nothing.
+    With its number of decimal digits, which never changes. ISO 4217 currencies need no declaration. Declaring a
+    currency again with the same exponent changes nothing.
     """
     code = parameters.currency_code(request.matchdict["code"])
     currency = model.Currency(code=code, exponent=request.wanted.exponent)
@@ -31,6 +33,24 @@ def declare_currency(request: Request[schemas.NewCurrency, schemas.NoQuery]) -> 
         return respond.answer(body)
     location = respond.address("ledgers", request.ledger.name, "currencies", code)
     return respond.created(body, location=location, replayed=False)
+
+
+@view_config(
+    route_name="currency",
+    request_method="GET",
+    permission=security.READ,
+    answers={200: schemas.Currency},
+)
+def get_currency(request: Request[None, schemas.NoQuery]) -> Response:
+    """Look at a currency.
+
+    One of ISO 4217, or one that the ledger has declared.
+    """
+    code = parameters.currency_code(request.matchdict["code"])
+    exponent = queries.exponents(request.dbsession, request.ledger, [code]).get(code)
+    if exponent is None:
+        raise ledger_errors.NotFound(f"There is no currency {code}; declare it with PUT.")
+    return respond.answer(respond.encode(schemas.Currency(code=code, exponent=exponent)))
 
 
 @view_config(
@@ -47,7 +67,9 @@ def list_currencies(request: Request[None, schemas.Page]) -> Response:
     """
     asked = request.asked
     after = cursors.decode(asked.after, cursors.CurrencyCursor)
-    rows = queries.list_currencies(request.dbsession, request.ledger, after=after and after.code, limit=asked.limit + 1)
+    rows = queries.list_currencies(
+        request.dbsession, request.ledger, after=None if after is None else after.code, limit=asked.limit + 1
+    )
     return pages.respond_with(
         request, rows, limit=asked.limit, item=answers.currency, cursor=lambda each: cursors.CurrencyCursor(each.code)
     )

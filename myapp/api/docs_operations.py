@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-
 from myapp.api import docs_schemas, problems, respond
 from myapp.api.docs_schemas import Row
 from myapp.api.openapi import Json

@@ -13,6 +13,8 @@ from typing import Annotated, Self
 
 from msgspec import Meta
 
+from myapp.ledger import model
+
 # No NUL: PostgreSQL cannot store it.
 PRINTABLE = r"^[^\x00]*\Z"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z"
@@ -53,6 +55,9 @@ ADVICE = {
     AMOUNT: _AN_AMOUNT,
     BOUND: 'a decimal string with at most 40 digits and 20 decimals, such as "1000.00" or "-50.00"',
 }
+
+# By the name of the member or parameter.
+CHOICES = {"type": tuple(model.AccountType), "status": tuple(model.Status)}
 
 LedgerName = Annotated[str, Meta(pattern=NAME, description="The ledger's name.", examples=["shop"])]
 CurrencyCode = Annotated[str, Meta(pattern=CURRENCY, description="The currency's code.", examples=["USD"])]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+
 import sqlalchemy as sa
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
+from sqlalchemy import exc as sa_exc
 
 from myapp.api import problems, respond, schemas
 from myapp.api.request import Request
+
+log = logging.getLogger(__name__)
 
 DATABASE_TIMEOUT_SECONDS = 2
 
@@ -41,6 +46,11 @@ def is_ready(request: Request[None, schemas.NoQuery]) -> Response:
 
     The database answers and has the schema of this version.
     """
-    if frozenset(request.dbsession.scalars(_revisions)) != request.registry["myapp.schema_heads"]:
+    try:
+        found = frozenset(request.dbsession.scalars(_revisions))
+    except sa_exc.SQLAlchemyError:
+        log.warning("request_id=%s not ready", request.request_id, exc_info=True)
+        return problems.response(request, "unavailable", "The database cannot be asked for its schema.")
+    if found != request.registry["myapp.schema_heads"]:
         return problems.response(request, "unavailable", "The database has another schema; run `alembic upgrade head`.")
     return respond.answer(respond.encode(schemas.Health(status="ok")))

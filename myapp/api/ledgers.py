@@ -46,7 +46,10 @@ def list_ledgers(request: Request[None, schemas.Page]) -> Response:
     asked = request.asked
     after = cursors.decode(asked.after, cursors.LedgerCursor)
     rows = queries.list_ledgers(
-        request.dbsession, after=after and after.name, limit=asked.limit + 1, only=request.caller.ledger_id
+        request.dbsession,
+        after=None if after is None else after.name,
+        limit=asked.limit + 1,
+        only=request.caller.ledger_id,
     )
     return pages.respond_with(
         request, rows, limit=asked.limit, item=answers.ledger, cursor=lambda ledger: cursors.LedgerCursor(ledger.name)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, get_args, get_origin
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -14,6 +17,7 @@ from myapp.ledger import errors as ledger_errors
 METADATA_PREFIX = "metadata."
 PARAMETERS_MAX = 100
 
+_INTEGER = re.compile(r"[0-9]{1,18}\Z", re.ASCII)
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 
 
@@ -32,7 +36,7 @@ def decode_query(query_string: str, schema: type[schemas.Input]) -> schemas.Inpu
     except ValueError as exc:
         raise errors.BadParameter("The query is not a list of name=value pairs in UTF-8.") from exc
     try:
-        return msgspec.convert(_collect(pairs), schema, strict=False, dec_hook=fields.decode_custom)
+        return msgspec.convert(_collect(pairs, _readers(schema)), schema, dec_hook=fields.decode_custom)
     except msgspec.ValidationError as exc:
         raise _named(exc) from exc
 
@@ -81,15 +85,34 @@ def currency_code(text: str) -> str:
     return text
 
 
-def _collect(pairs: list[tuple[str, str]]) -> dict[str, object]:
+def _read_int(text: str) -> object:
+    return int(text) if _INTEGER.match(text) else text
+
+
+def _read_bool(text: str) -> object:
+    return {"true": True, "false": False}.get(text, text)
+
+
+@functools.cache
+def _readers(schema: type[schemas.Input]) -> Mapping[str, Callable[[str], object]]:
+    """Return, by parameter, what reads its text; all but integers and booleans stay text until they are validated."""
+    readers: dict[object, Callable[[str], object]] = {int: _read_int, bool: _read_bool}
+    return {
+        field.encode_name: readers[kind]
+        for field in msgspec.structs.fields(schema)
+        if (kind := get_args(field.type)[0] if get_origin(field.type) is Annotated else field.type) in readers
+    }
+
+
+def _collect(pairs: list[tuple[str, str]], readers: Mapping[str, Callable[[str], object]]) -> dict[str, object]:
     plain: dict[str, object] = {}
-    metadata: dict[str, str] = {}
+    metadata: dict[str, object] = {}
     for name, value in pairs:
         key = name.removeprefix(METADATA_PREFIX)
-        into: dict[str, object] | dict[str, str] = plain if key == name else metadata
+        into = plain if key == name else metadata
         if key in into or name == METADATA_PREFIX.rstrip("."):
             raise errors.BadParameter(f"The parameter {name!r} makes no sense here, or is given twice.")
-        into[key] = value
+        into[key] = readers.get(key, str)(value) if into is plain else value
     return {**plain, "metadata": metadata} if metadata else plain
 
 
@@ -98,4 +121,6 @@ def _named(exc: msgspec.ValidationError) -> errors.BadParameter:
     unknown = re.search(r"unknown field `(?P<name>.*)`", error.detail, re.DOTALL)
     if unknown is not None:
         return errors.BadParameter(f"There is no parameter {unknown['name']!r} here.")
-    return errors.BadParameter(f"The parameter {error.pointer.lstrip('/')!r}: {error.detail}.")
+    # Every parameter is sent as text, so what was sent instead says nothing.
+    expected = error.detail.partition(", got")[0]
+    return errors.BadParameter(f"The parameter {error.pointer.lstrip('/')!r}: {expected}.")

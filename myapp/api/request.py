@@ -38,7 +38,9 @@ class Request(Protocol[BodyT, QueryT]):
     method: str
     path: str
     query_string: str
+    host_url: str
     # Pyramid ships no types.
+    accept: Any
     matched_route: Any
     matchdict: Mapping[str, str]
     headers: Mapping[str, str]

@@ -10,6 +10,7 @@ of ledgers) is for every key, everything else outside a ledger (making one) for 
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,13 +21,13 @@ from myapp.api import errors
 from myapp.api.request import AnyRequest
 from myapp.ledger import access
 
-READ = "read"
-WRITE = "write"
-ADMIN = "admin"
+READ = access.Scope.READ.value
+WRITE = access.Scope.WRITE.value
+ADMIN = access.Scope.ADMIN.value
 
-RANKS = {READ: 0, WRITE: 1, ADMIN: 2}
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 FORWARDING_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
+
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::[0-9]+)?\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +35,11 @@ class Caller:
     """Who sent the request; without a ledger, all ledgers are meant."""
 
     id: str
-    scope: str
+    scope: access.Scope
     ledger_id: UUID | None
 
 
-LOCAL = Caller(id="loopback", scope=ADMIN, ledger_id=None)
+LOCAL = Caller(id="loopback", scope=access.Scope.ADMIN, ledger_id=None)
 
 
 def caller(request: AnyRequest) -> Caller:
@@ -58,7 +59,7 @@ def caller(request: AnyRequest) -> Caller:
     key = access.find_key(request.dbsession, secret.strip())
     if key is None:
         raise errors.Unauthenticated("There is no such API key, or it was revoked.")
-    return Caller(id=key.id, scope=str(key.scope), ledger_id=key.ledger_id)
+    return Caller(id=key.id, scope=key.scope, ledger_id=key.ledger_id)
 
 
 class Policy:
@@ -79,7 +80,7 @@ class Policy:
     def permits(self, request: AnyRequest, _context: object, permission: str) -> Allowed | Denied:
         """Say whether the caller's scope and ledger cover the permission; the answer says why not."""
         who = request.caller
-        if RANKS[who.scope] < RANKS[permission]:
+        if not who.scope.includes(access.Scope(permission)):
             return Denied(f"This needs a key with the scope {permission}; yours has {who.scope}.")
         ledger = getattr(request, "ledger", None)
         if who.ledger_id is None or (ledger is not None and ledger.id == who.ledger_id):
@@ -104,9 +105,10 @@ def _require_loopback(request: AnyRequest) -> None:
     lets point to the loopback address.
     """
     address = request.environ.get("REMOTE_ADDR", "")
-    host = request.environ.get("HTTP_HOST", "").rpartition(":")[0] or request.environ.get("HTTP_HOST", "")
+    named = _HOST.match(request.environ.get("HTTP_HOST", ""))
+    host = named["name"].strip("[]").lower() if named else ""
     forwarded = any(name in request.headers for name in FORWARDING_HEADERS)
-    if forwarded or not _is_loopback(address) or host.lower() not in LOOPBACK_NAMES:
+    if forwarded or not _is_loopback(address) or not (host == "localhost" or _is_loopback(host)):
         raise errors.Forbidden(
             "Access is open to programs on the same machine only (myapp.auth = open). "
             "Use the address 127.0.0.1 or localhost, or set myapp.auth = keys."

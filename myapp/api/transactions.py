@@ -69,8 +69,8 @@ def record_transaction(request: Request[schemas.NewTransaction, schemas.RecordQu
 def record_batch(request: Request[schemas.NewBatch, schemas.NoQuery]) -> Response:
     """Record a batch.
 
-    Up to 10,000 transactions in their order, all of them or none. The answer has their ids; with `Prefer: return=representation` the whole transactions. A refusal names the first
-    transaction that failed in `index`.
+    Up to 10,000 transactions in their order, all of them or none. The answer has their ids; with `Prefer:
+    return=representation` the whole transactions. A refusal names the first transaction that failed in `index`.
     """
     whole = PREFER_WHOLE in {wish.strip().lower() for wish in request.headers.get("Prefer", "").split(",")}
     recorded = operations.record(
@@ -116,7 +116,7 @@ def list_transactions(request: Request[None, schemas.TransactionsQuery]) -> Resp
         request.dbsession,
         request.ledger,
         criteria=criteria,
-        after=after and after.id,
+        after=None if after is None else after.id,
         limit=asked.limit + 1,
     )
     exponents = _exponents(request, rows)
