@@ -38,13 +38,13 @@ def read(path: Path) -> Journal:
             that fails is no such error: the ledger is asked about it once the journal is loaded.
     """
     _require_text(path)
-    # Beancount would keep a pickle beside the journal, and trust one it finds there.
+    # Beancount would trust a pickle that it finds beside the journal; told so, it removes it and leaves none.
     loader.initialize(use_cache=False)
     entries, found, options = loader.load_file(str(path))
     failed = frozenset(place_of(entry.meta) for entry in entries if _is_failed_balance(entry))
     problems = [_problem(path, error) for error in found if not _is_about(error, failed)]
     if problems:
-        raise JournalError(problems)
+        raise JournalError(sorted(problems, key=lambda problem: (problem.place.file, problem.place.line)))
     if not entries:
         raise JournalError([_about_file(path, "has no entries; is it a Beancount journal?")])
     return Journal(entries=entries, options=options, failed=failed)

@@ -22,7 +22,7 @@ def lines(
     yield f"  transactions  {len(found.new):,} recorded, {found.there + len(found.reworded):,} already there"
     yield f"  assertions    {len(plan.assertions) - len(outcome.failures):,} hold, {len(outcome.failures):,} fail"
     if plan.left_out:
-        yield f"  left out      {', '.join(f'{count:,} {kind}' for kind, count in sorted(plan.left_out.items()))}"
+        yield f"  left out      {', '.join(f'{kind} {count:,}' for kind, count in sorted(plan.left_out.items()))}"
     if found.reworded:
         yield f"{len(found.reworded):,} of those already there have other words in the ledger, which keeps them."
     yield from _gone(found.gone)

@@ -95,7 +95,7 @@ def _fit(description: str, pairs: Iterable[tuple[str, str]]) -> Fitted:
     metadata: dict[str, str] = {}
     for key, value in pairs:
         if len(metadata) == ENTRIES_MAX or len(key) > KEY_LENGTH_MAX:
-            lost.append(f"left out {key}: a transaction or account has room for {ENTRIES_MAX} notes")
+            lost.append(f"left out {key}: there is room for {ENTRIES_MAX} notes")
         else:
             metadata[key] = _shortened(key, value, VALUE_LENGTH_MAX, lost)
     fitted = _shortened("the description", description, DESCRIPTION_LENGTH_MAX, lost)
