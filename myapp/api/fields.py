@@ -35,6 +35,7 @@ _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
 _ZONE = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 INSTANT = rf"^{_DATE}(?:T{_TIME}{_ZONE})?\Z"
 
+YEAR_FIRST = 1000
 YEAR_LAST = 9998
 
 PATH_LENGTH_MAX = 250
@@ -43,7 +44,7 @@ METADATA_ENTRIES_MAX = 50
 _AN_AMOUNT = 'a decimal string above zero with at most 40 digits and 20 decimals, such as "12.50"'
 _AN_INSTANT = (
     "a time with its offset (2026-01-31T12:00:00Z) or a date (2026-01-31, its first instant in UTC), "
-    f"from the year 1000 to {YEAR_LAST}"
+    f"from the year {YEAR_FIRST} to {YEAR_LAST}"
 )
 
 ADVICE = {
@@ -107,12 +108,17 @@ Limit = Annotated[int, Meta(ge=1, le=1000, description="How many to return at mo
 Cursor = Annotated[str, Meta(max_length=2000, description="`next` of the page before.")]
 
 
-class Instant(datetime):
-    """A time as clients may write it: RFC 3339, or a date for its first instant in UTC."""
+class Instant:
+    """A time as clients may write it: RFC 3339, or a date for its first instant in UTC; `at` is aware, in UTC."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
 
     @classmethod
     def parse(cls, text: object) -> Self:
-        """Return the instant in UTC; digits beyond microseconds are cut off.
+        """Return the instant; digits beyond microseconds are cut off.
 
         Raises:
             ValueError: it is none; the message says what to send.
@@ -121,12 +127,12 @@ class Instant(datetime):
             raise ValueError(f"Expected {_AN_INSTANT}")
         try:
             parsed = datetime.fromisoformat(text)
-            aware = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+            at = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
         except (ValueError, OverflowError) as exc:
             raise ValueError(f"No such time; expected {_AN_INSTANT}") from exc
-        if aware.year < 1000 or aware.year > YEAR_LAST:
+        if not YEAR_FIRST <= at.year <= YEAR_LAST:
             raise ValueError(f"Expected {_AN_INSTANT}")
-        return cls.combine(aware.date(), aware.timetz())
+        return cls(at)
 
 
 INSTANT_SCHEMA: Mapping[str, object] = {
@@ -147,7 +153,7 @@ def decode_custom(kind: type, value: object) -> object:
 def encode_custom(value: object) -> object:
     """Turn one of the types of this module into what msgspec can encode."""
     if isinstance(value, Instant):
-        return value.isoformat()
+        return value.at.isoformat()
     raise NotImplementedError(type(value))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from myapp.api import answers, cursors, pages, parameters, schemas, security
+from myapp.api import answers, cursors, pages, parameters, schemas, security, wishes
 from myapp.api.request import Request
 from myapp.ledger import queries
 
@@ -27,8 +27,8 @@ def list_postings(request: Request[None, schemas.StatementQuery]) -> Response:
         request.dbsession,
         request.ledger,
         parameters.account_path(request.matchdict["path"]),
-        effective_from=asked.from_,
-        effective_to=asked.to,
+        effective_from=wishes.moment(asked.from_),
+        effective_to=wishes.moment(asked.to),
         after=_position(cursors.decode(asked.after, cursors.StatementCursor)),
         limit=asked.limit + 1,
     )

@@ -107,8 +107,8 @@ def list_transactions(request: Request[None, schemas.TransactionsQuery]) -> Resp
     criteria = queries.TransactionFilter(
         account=asked.account,
         reference=asked.reference,
-        effective_from=asked.from_,
-        effective_to=asked.to,
+        effective_from=wishes.moment(asked.from_),
+        effective_to=wishes.moment(asked.to),
         status=asked.status,
         metadata=asked.metadata,
     )

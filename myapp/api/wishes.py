@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 
 from msgspec import UNSET, UnsetType
 
-from myapp.api import schemas
+from myapp.api import fields, schemas
 from myapp.ledger import model
+
+
+def moment(of: fields.Instant | None) -> datetime | None:
+    return None if of is None else of.at
 
 
 def account(of: schemas.NewAccount) -> model.NewAccount:
@@ -34,7 +39,7 @@ def transaction(of: schemas.NewTransaction) -> model.NewTransaction:
         postings=[_posting(posting) for posting in of.postings],
         reference=of.reference,
         description=of.description,
-        effective_at=of.effective_at,
+        effective_at=moment(of.effective_at),
         metadata=of.metadata,
     )
 
