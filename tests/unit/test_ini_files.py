@@ -1,0 +1,56 @@
+"""The ini files that come with the application are usable as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from paste.deploy import loadwsgi
+
+from myapp import settings
+
+ROOT = Path(__file__).parents[2]
+
+each_file = pytest.mark.parametrize("name", ["development.ini", "production.ini"])
+
+
+def server(name: str, variables: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the arguments waitress gets from `pserve NAME VARIABLES`."""
+    uri = f"config:{ROOT / name}"
+    context = loadwsgi.loadcontext(loadwsgi.SERVER, uri, global_conf=dict(variables))
+    return context.local_conf
+
+
+@each_file
+class TestIniFiles:
+    def test_serve_on_loopback_at_the_documented_port(self, name: str):
+        listening = server(name, {})
+
+        assert (listening["host"], listening["port"]) == ("127.0.0.1", "6543")
+
+    def test_serve_on_the_port_asked_for(self, name: str):
+        assert server(name, {"http_port": "7000"})["port"] == "7000"
+
+    def test_have_good_settings(self, name: str):
+        settings.read(settings.read_ini(str(ROOT / name)), {})
+
+    def test_have_a_connection_for_each_thread(self, name: str):
+        database = settings.read_database(settings.read_ini(str(ROOT / name)), {})
+
+        assert database.pool_size == int(server(name, {})["threads"])
+
+    def test_let_the_application_refuse_a_large_body(self, name: str):
+        application = settings.read_application(settings.read_ini(str(ROOT / name)), {})
+
+        assert int(server(name, {})["max_request_body_size"]) > application.body_bytes_max
+
+
+class TestAccess:
+    def test_is_open_in_development_alone(self):
+        modes = {
+            name: settings.read_application(settings.read_ini(str(ROOT / name)), {}).auth
+            for name in ("development.ini", "production.ini")
+        }
+
+        assert modes == {"development.ini": settings.Auth.OPEN, "production.ini": settings.Auth.KEYS}
