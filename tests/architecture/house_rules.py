@@ -65,16 +65,22 @@ def imports(module: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 _ENDS = re.compile(r"(^|\.)(commit|rollback|abort|doom|prepare)$")
-_CLOSES = re.compile(r"(session|connection|conn|transaction|tm)(\(\))?\.close$", re.IGNORECASE)
+_CLOSES = re.compile(r"(session|connection\(\)|transaction|tm)\.close$", re.IGNORECASE)
+# A connection may be another's, HTTP's for instance, where nothing of the database is imported.
+_CLOSES_CONNECTION = re.compile(r"(connection|conn)\.close$", re.IGNORECASE)
+_DATABASE = re.compile(r"(sqlalchemy|psycopg|sqlite3|myapp\.db)\b")
 _MAKES = re.compile(r"(^|\.)(sessionmaker|scoped_session|Session|create_engine)$")
 _ENDING_SQL = re.compile(r"\s*(COMMIT|ROLLBACK|END)\b[\s;]*(WORK|TRANSACTION)?[\s;]*", re.IGNORECASE)
 
 
 def _ends_a_transaction(module: ast.Module) -> Iterator[Breach]:
+    patterns = [_ENDS, _CLOSES, _MAKES]
+    if any(_DATABASE.match(name) for _, name in imports(module)):
+        patterns.append(_CLOSES_CONNECTION)
     for node in ast.walk(module):
         if isinstance(node, ast.Call):
             called = _dotted(node.func)
-            if _ENDS.search(called) or _CLOSES.search(called) or _MAKES.search(called):
+            if any(pattern.search(called) for pattern in patterns):
                 yield node.lineno, f"{called}() belongs to myapp/db"
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _ENDING_SQL.fullmatch(node.value):
             yield node.lineno, f"{node.value!r} belongs to myapp/db"
@@ -158,11 +164,12 @@ RULES = (
             "transaction.commit()",
             "session.connection().close()",
             "dbsession.close()",
+            "import sqlalchemy as sa\nself.connection.close()",
             "session.execute(text('commit;'))",
             "sessions = orm.sessionmaker(engine)",
             "with Session(engine) as session: pass",
         ),
-        kept="with scope.session_scope(sessions) as session:\n    session.execute(statement)\nfile.close()",
+        kept="with scope.session_scope(sessions) as session:\n    session.execute(statement)\nhttp_connection.close()",
     ),
     Rule(
         name="no float near money",
