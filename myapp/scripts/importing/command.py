@@ -83,7 +83,6 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         plan,
         outcome,
         ledger=options.ledger,
-        created=destination.created,
         seconds=time.monotonic() - started,
         all_notes=options.all_notes,
     )

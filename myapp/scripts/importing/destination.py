@@ -38,13 +38,15 @@ class BatchRefused(errors.MyappError):
 
 
 class Destination(Protocol):
-    """One ledger, made if there was none.
+    """One ledger, which need not be there yet.
 
     `whole` says that nothing stays if the import fails, because all of it is one unit of work.
     """
 
     whole: bool
-    created: bool
+
+    def make_ledger(self) -> bool:
+        """Make the ledger if there is none of the name, and say whether that was needed; comes before all else."""
 
     def exponents(self, codes: Collection[str]) -> Mapping[str, int]:
         """Return the digits of those currencies that the ledger knows."""

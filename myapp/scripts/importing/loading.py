@@ -48,6 +48,7 @@ class Stopped(errors.MyappError):
 class Outcome:
     """What an import found and did."""
 
+    ledger_made: bool
     currencies_declared: int
     accounts_opened: int
     accounts_closed: int
@@ -66,6 +67,7 @@ def load(plan: Plan, destination: Destination, *, keep_going: bool, progress: Pr
     """
     if not keep_going and not destination.whole:
         _require_own_assertions(plan)
+    ledger_made = destination.make_ledger()
     known = destination.accounts()
     currencies_declared = opening.declare_currencies(plan.currencies, destination)
     accounts_opened = opening.open_accounts(plan.accounts, destination, known)
@@ -77,6 +79,7 @@ def load(plan: Plan, destination: Destination, *, keep_going: bool, progress: Pr
     if failures and destination.whole and not keep_going:
         raise AssertionsFailed([str(failure) for failure in failures])
     return Outcome(
+        ledger_made=ledger_made,
         currencies_declared=currencies_declared,
         accounts_opened=accounts_opened,
         accounts_closed=accounts_closed,

@@ -18,7 +18,7 @@ PAGE_SIZE = 1_000
 
 
 class Local:
-    """A ledger in the database of the session, made if there is none of the name."""
+    """A ledger in the database of the session."""
 
     whole = True
 
@@ -26,7 +26,16 @@ class Local:
         self._session = session
         self._form = form
         self._now = now
-        self._ledger, self.created = self._get_or_create(name)
+        self._name = name
+        self._ledger: model.Ledger
+
+    def make_ledger(self) -> bool:
+        try:
+            self._ledger = queries.get_ledger(self._session, self._name)
+        except errors.NotFound:
+            self._ledger = operations.create_ledger(self._session, self._name, metadata={}, now=self._now)
+            return True
+        return False
 
     def exponents(self, codes: Collection[str]) -> Mapping[str, int]:
         return queries.exponents(self._session, self._ledger, codes)
@@ -85,9 +94,3 @@ class Local:
         for path, currency, effective_at, net in rows:
             amount = Decimal(int(net)).scaleb(-exponents[currency])
             yield Movement(path=path, currency=currency, day=effective_at.date(), net=amount)
-
-    def _get_or_create(self, name: str) -> tuple[model.Ledger, bool]:
-        try:
-            return queries.get_ledger(self._session, name), False
-        except errors.NotFound:
-            return operations.create_ledger(self._session, name, metadata={}, now=self._now), True

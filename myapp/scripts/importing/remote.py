@@ -18,14 +18,23 @@ REFUSED = (409, 422)
 
 
 class Remote:
-    """A ledger of a service, made if there is none of the name and the key may make one."""
+    """A ledger of a service; making it takes a key that may."""
 
     whole = False
 
     def __init__(self, service: Service, name: str) -> None:
         self._service = service
         self._path = ("ledgers", name)
-        self.created = self._create_if_missing(name)
+
+    def make_ledger(self) -> bool:
+        try:
+            self._service.get(*self._path)
+        except ServiceError as exc:
+            if exc.status != NOT_FOUND:
+                raise
+            self._service.post("ledgers", body={"name": self._path[-1]})
+            return True
+        return False
 
     def exponents(self, codes: Collection[str]) -> Mapping[str, int]:
         declared = {each["code"]: int(each["exponent"]) for each in self._service.items(*self._path, "currencies")}
@@ -74,16 +83,6 @@ class Remote:
             if any(path == asked or path.startswith(f"{asked}:") for asked in paths):
                 for line in self._service.items(*self._path, "accounts", path, "postings"):
                     yield _movement(path, line)
-
-    def _create_if_missing(self, name: str) -> bool:
-        try:
-            self._service.get(*self._path)
-        except ServiceError as exc:
-            if exc.status != NOT_FOUND:
-                raise
-            self._service.post("ledgers", body={"name": name})
-            return True
-        return False
 
 
 def _movement(path: str, line: Json) -> Movement:

@@ -11,12 +11,10 @@ NOTES_SHOWN = 20
 GONE_SHOWN = 5
 
 
-def lines(
-    plan: Plan, outcome: Outcome, *, ledger: str, created: bool, seconds: float, all_notes: bool
-) -> Iterator[str]:
+def lines(plan: Plan, outcome: Outcome, *, ledger: str, seconds: float, all_notes: bool) -> Iterator[str]:
     """Yield the summary, line by line."""
     found = outcome.reconciled
-    yield f"Ledger {ledger}{' (new)' if created else ''}, in {seconds:.1f} seconds"
+    yield f"Ledger {ledger}{' (new)' if outcome.ledger_made else ''}, in {seconds:.1f} seconds"
     yield f"  currencies    {_new_and_there(outcome.currencies_declared, len(plan.currencies), 'declared')}"
     yield f"  accounts      {_new_and_there(outcome.accounts_opened, len(plan.accounts), 'opened')}" + _closed(outcome)
     yield f"  transactions  {len(found.new):,} recorded, {found.there + len(found.reworded):,} already there"

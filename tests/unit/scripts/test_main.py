@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from myapp.scripts import main
+
+
+def exit_code(*arguments: str) -> object:
+    with pytest.raises(SystemExit) as stopped:
+        main.main(arguments)
+    return stopped.value.code
+
+
+class TestMain:
+    @pytest.mark.parametrize("arguments", [("--help",), ("import", "--help"), ("keys", "create", "--help")])
+    def test_helps(self, capsys, arguments):
+        assert exit_code(*arguments) == 0
+        shown = capsys.readouterr()
+        assert shown.out.startswith("usage: myapp")
+        assert shown.err == ""
+
+    @pytest.mark.parametrize(
+        "arguments", [(), ("import",), ("keys",), ("nonsense",), ("import", "x", "--ledger", "y", "--digits", "VTI")]
+    )
+    def test_refuses_what_it_does_not_know(self, capsys, arguments):
+        assert exit_code(*arguments) == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.startswith("usage: myapp")
