@@ -9,6 +9,7 @@ import os
 import sys
 
 from pyramid.config import Configurator
+from pyramid.registry import Registry
 from pyramid.router import Router
 
 from myapp import errors, settings
@@ -42,11 +43,21 @@ def make_application(raw_settings: dict[str, str]) -> Router:
     with Configurator(settings=dict(raw_settings)) as config:
         config.registry["myapp.settings"] = read.application
         config.include("myapp.db")
-        config.registry["myapp.recording"] = _form(read.application.recording, config.registry["db.sessions"])
-        head.require(config.registry["db.engine"])
-        config.registry["myapp.schema_heads"] = head.expected()
+        _meet_database(config.registry, read.application)
         config.include("myapp.api")
     return config.make_wsgi_app()
+
+
+def _meet_database(registry: Registry, application: settings.Application) -> None:
+    """Make sure that the database is the one the code needs, and learn what it is."""
+    engine = registry["db.engine"]
+    try:
+        head.require(engine)
+        registry["myapp.schema_heads"] = head.expected()
+        registry["myapp.recording"] = _form(application.recording, registry["db.sessions"])
+    finally:
+        # A server may fork after this, and no two processes may share a connection.
+        engine.dispose()
 
 
 def _form(chosen: settings.Recording, sessions: factory.Sessions) -> recording.Form:

@@ -37,9 +37,6 @@ def require(engine: Engine) -> None:
             found = frozenset(MigrationContext.configure(connection).get_current_heads())
     except sa.exc.OperationalError as exc:
         raise SchemaError(f"The database {url} cannot be reached: {exc.orig}") from exc
-    finally:
-        # A server may fork after this, and a connection must not be shared by two processes.
-        engine.dispose()
     if found != expected():
         at = ", ".join(sorted(found)) or "empty"
         needed = ", ".join(sorted(expected()))

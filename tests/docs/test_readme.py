@@ -72,7 +72,9 @@ class TestTour:
 
 class TestSettingsTable:
     def test_lists_every_setting_with_its_default_and_no_other(self):
-        rows = re.findall(r"^\| `((?:sqlalchemy|db|retry|myapp)\.[a-z_.]+)` \| ([^|]*) \|", README.read_text(), re.M)
+        rows = re.findall(
+            r"^\| `((?:sqlalchemy|db|retry|myapp)\.[a-z_.]+)` \| ([^|]*) \|", README.read_text(), flags=re.MULTILINE
+        )
         listed = {key: default.strip().strip("`") for key, default in rows}
 
         assert listed == expected_defaults()

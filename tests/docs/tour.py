@@ -1,8 +1,8 @@
 """Read the commands of a page and run them as a reader would, against a real server.
 
-A block is fenced as `console`; a line after `$ ` is a command, `\\` at its end continues it, and what follows is what it
-prints. Two kinds of command are known: `name=value`, and `curl` with the options of `_request`. They are run without a
-shell, so that the page is tested where neither a shell nor curl is there.
+A block is fenced as `console`; a line after `$ ` is a command, `\\` at its end continues it, and what follows is what
+it prints. Two kinds of command are known: `name=value`, and `curl` with the options of `_request`. They are run
+without a shell, so that the page is tested where neither a shell nor curl is there.
 """
 
 from __future__ import annotations
@@ -44,8 +44,10 @@ def steps(page: str) -> Iterator[Step]:
     """Return the commands of a page in their order."""
     for block in BLOCK.findall(page):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, printed = part.replace("\\\n", " ").partition("\n")
-            yield Step(command, printed.strip())
+            lines = part.replace("\\\n", " ").splitlines()
+            # A quotation goes on over the end of a line.
+            end = next(end for end in range(1, len(lines) + 1) if "".join(lines[:end]).count("'") % 2 == 0)
+            yield Step("\n".join(lines[:end]), "\n".join(lines[end:]))
 
 
 def run(step: Step, variables: dict[str, str], port: int) -> str:
