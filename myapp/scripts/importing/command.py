@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,9 @@ from myapp.scripts.importing.service import Service
 
 KEY_VARIABLE = "MYAPP_API_KEY"
 EXTRA_MODULES = ("beancount", "tqdm")
+
+# What the HTTP contract can name.
+LEDGER_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
 EPILOG = """\
 Running it again changes nothing: what is already there is recognised, and only what the journal has gained is loaded.
@@ -47,7 +51,7 @@ def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="the journal's main file")
-    parser.add_argument("--ledger", required=True, metavar="NAME", help="the ledger to load it into")
+    parser.add_argument("--ledger", type=_ledger_name, required=True, metavar="NAME", help="the ledger to load it into")
     parser.add_argument("--url", help="load over HTTP into the service at this address, instead of into the database")
     parser.add_argument(
         "--key", help=f"the service's API key; better given as {KEY_VARIABLE}, which no process list shows"
@@ -65,6 +69,12 @@ def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--all-notes", action="store_true", help="list every note, and not only the first ones")
     keys.add_ini(parser)
     parser.set_defaults(run=_run)
+
+
+def _ledger_name(text: str) -> str:
+    if not re.fullmatch(LEDGER_NAME, text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 100 letters, digits, dots, dashes or underscores")
+    return text
 
 
 def _digits(text: str) -> tuple[str, int]:

@@ -9,7 +9,7 @@ import decimal
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 
 from beancount.core import data
 from beancount.ops import balance
@@ -31,6 +31,7 @@ LEFT_OUT = {
 # What the HTTP contract can name.
 CURRENCY_CODE = r"[A-Z][A-Z0-9'._-]{0,23}"
 PATH_LENGTH_MAX = 250
+YEARS = range(1000, 9999)
 
 # Wide enough for any number a journal may write, so that no sum is rounded in passing.
 EXACT = decimal.Context(prec=200)
@@ -87,17 +88,15 @@ class _Transactions:
             return
         fitted = words.of_transaction(entry, converted.written)
         self._words_lost += (Note(place=place, text=text) for text in fitted.lost)
-        yield PlannedTransaction(place=place, wanted=self._wanted(entry.date, converted, fitted))
-
-    def _wanted(self, day: date, converted: lines.Lines, fitted: words.Fitted) -> model.NewTransaction:
-        effective_at = datetime.combine(day, time.min, tzinfo=UTC)
-        return model.NewTransaction(
+        effective_at = datetime.combine(entry.date, time.min, tzinfo=UTC)
+        wanted = model.NewTransaction(
             postings=converted.postings,
             reference=self._namer.name(effective_at, converted.postings, fitted.description, fitted.metadata),
             description=fitted.description,
             effective_at=effective_at,
             metadata=fitted.metadata,
         )
+        yield PlannedTransaction(place=place, wanted=wanted, effective_at=effective_at)
 
 
 def _assertions(journal: reading.Journal) -> Iterator[Assertion]:
@@ -127,6 +126,8 @@ def _beyond_contract(made: Plan) -> Iterator[Note]:
     for transaction in made.transactions:
         if len(transaction.wanted.postings) > model.POSTINGS_MAX:
             yield _note(transaction.place, f"a transaction has at most {model.POSTINGS_MAX} postings")
+        if transaction.effective_at.year not in YEARS:
+            yield _note(transaction.place, f"a transaction's year is from {YEARS.start} to {YEARS.stop - 1}")
 
 
 def _note(place: Place, text: str) -> Note:

@@ -101,7 +101,7 @@ def _require_own_assertions(plan: Plan) -> None:
 
 
 def _recorded_before(plan: Plan, destination: Destination) -> set[str]:
-    times = [each.wanted.effective_at for each in plan.transactions if each.wanted.effective_at is not None]
+    times = [each.effective_at for each in plan.transactions]
     return destination.references(min(times), max(times)) if times else set()
 
 

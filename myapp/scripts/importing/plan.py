@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from myapp import errors
@@ -67,6 +67,7 @@ class PlannedAccount:
 class PlannedTransaction:
     place: Place
     wanted: model.NewTransaction
+    effective_at: datetime
 
     @property
     def reference(self) -> str:

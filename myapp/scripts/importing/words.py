@@ -103,8 +103,10 @@ def _fit(description: str, pairs: Iterable[tuple[str, str]]) -> Fitted:
 
 
 def _shortened(name: str, text: str, length_max: int, lost: list[str]) -> str:
-    # PostgreSQL cannot store U+0000.
-    clean = text.replace("\x00", "")
-    if len(clean) > length_max or clean != text:
+    # PostgreSQL cannot store it.
+    if "\x00" in text:
+        lost.append(f"took U+0000 out of {name}")
+        text = text.replace("\x00", "")
+    if len(text) > length_max:
         lost.append(f"shortened {name} to {length_max} characters")
-    return clean[:length_max]
+    return text[:length_max]

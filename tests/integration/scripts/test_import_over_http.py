@@ -172,6 +172,8 @@ class TestKeys:
             assert without.code == 1
             assert without.err.startswith("myapp: The service answers 401 unauthenticated: ")
 
-            secret = myapp("keys", "create", "--all", "--scope", "admin").out.splitlines()[-1]
-            monkeypatch.setenv("MYAPP_API_KEY", secret)
-            assert myapp("import", path, "--ledger", name, "--url", url).code == 0
+            make_key = ("keys", "create", "--scope", "write", "--ledger", name)
+            myapp("import", write(ACCOUNTS), "--ledger", name)
+            monkeypatch.setenv("MYAPP_API_KEY", myapp(*make_key).out.splitlines()[-1])
+            loaded = myapp("import", write(ACCOUNTS + YEAR), "--ledger", name, "--url", url)
+            assert (loaded.code, loaded.err) == (0, "")

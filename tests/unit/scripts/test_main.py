@@ -20,7 +20,15 @@ class TestMain:
         assert shown.err == ""
 
     @pytest.mark.parametrize(
-        "arguments", [(), ("import",), ("keys",), ("nonsense",), ("import", "x", "--ledger", "y", "--digits", "VTI")]
+        "arguments",
+        [
+            (),
+            ("import",),
+            ("keys",),
+            ("nonsense",),
+            ("import", "x", "--ledger", "a/b"),
+            ("import", "x", "--ledger", "y", "--digits", "VTI"),
+        ],
     )
     def test_refuses_what_it_does_not_know(self, capsys, arguments):
         assert exit_code(*arguments) == 2

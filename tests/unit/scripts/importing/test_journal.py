@@ -69,6 +69,12 @@ class TestTransactions:
                 + "2024-01-01 open Assets:Fut\n"
             )
 
+    @pytest.mark.parametrize("year", ["0999", "9999"])
+    def test_of_a_year_the_http_contract_cannot_say_are_refused(self, plan_of, year):
+        early = ACCOUNTS.replace("2024-01-01", "0500-01-01")
+        with pytest.raises(JournalError, match=r"journal\.beancount:7: a transaction's year is from 1000 to 9998"):
+            plan_of(early + PAID.replace("2024", year))
+
     def test_of_too_many_lines_are_refused(self, plan_of):
         lines = "  Expenses:Food  0.01 USD\n" * 1000
         with pytest.raises(JournalError, match=r"journal\.beancount:7: a transaction has at most 1000 postings"):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from myapp.api import fields
-from myapp.scripts.importing import journal, words
+from myapp.scripts.importing import command, journal, words
 
 ACCOUNTS = """\
 2024-01-01 open Assets:Cash
@@ -59,6 +59,11 @@ class TestOfTransaction:
         ]
         assert {note.place.line for note in plan.notes} == {4}
 
+    def test_takes_out_what_no_database_stores_and_says_so(self, plan_of):
+        plan = plan_of(ACCOUNTS + '2024-02-01 * "a\x00b"\n  Assets:Cash  1 USD\n  Income:Work\n')
+        assert plan.transactions[0].wanted.description == "ab"
+        assert [note.text for note in plan.notes] == ["took U+0000 out of the description"]
+
     def test_leaves_out_more_notes_than_there_is_room_for_and_says_so(self, plan_of):
         notes = "".join(f'  note{number}: "x"\n' for number in range(51))
         plan = plan_of(ACCOUNTS + f'2024-02-01 * "x"\n{notes}  Assets:Cash  1 USD\n  Income:Work\n')
@@ -84,5 +89,7 @@ class TestOfAccount:
 class TestRoom:
     def test_is_what_the_http_contract_has(self):
         assert words.ENTRIES_MAX == fields.METADATA_ENTRIES_MAX
+        assert journal.YEARS.stop == fields.YEAR_LAST + 1
+        assert f"^{command.LEDGER_NAME}\\Z" == fields.NAME
         assert journal.PATH_LENGTH_MAX == fields.PATH_LENGTH_MAX
         assert f"^{journal.CURRENCY_CODE}\\Z" == fields.CURRENCY
