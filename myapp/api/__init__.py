@@ -14,6 +14,7 @@ from myapp.api import exponents, request, request_log, security
 def includeme(config: Configurator) -> None:
     """Add the routes, the views and what every request passes through."""
     config.registry["myapp.exponents"] = exponents.Exponents()
+    config.set_request_factory(request.HttpRequest)
     config.set_security_policy(security.Policy())
     config.add_request_method(request.now, reify=True)
     config.add_request_method(request.request_id, reify=True)

@@ -6,7 +6,6 @@ A cursor is checked like any other input when it comes back: it says which list 
 from __future__ import annotations
 
 import base64
-import binascii
 from datetime import datetime
 from typing import Annotated, TypeVar
 from uuid import UUID
@@ -63,7 +62,7 @@ def decode(text: str | None, kind: type[CursorT]) -> CursorT | None:
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         return msgspec.json.decode(raw, type=kind)
-    except (binascii.Error, msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise errors.BadParameter(
             "The parameter 'after' is no cursor of this list; pass back what `next` said."
         ) from exc

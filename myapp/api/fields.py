@@ -30,10 +30,14 @@ _DIGITS = r"[0-9]{1,40}(?:\.[0-9]{1,20})?"
 AMOUNT = rf"^(?!0+(?:\.0+)?\Z){_DIGITS}\Z"
 BOUND = rf"^-?{_DIGITS}\Z"
 
-_DATE = r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_MONTH = r"(?:0[1-9]|1[0-2])"
+_DAY = rf"(?:{_MONTH}-(?:0[1-9]|[12][0-9])|(?!02){_MONTH}-30|(?:0[13578]|1[02])-31)"
+_DATE = rf"(?!9999)[1-9][0-9]{{3}}-{_DAY}"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
 _ZONE = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 INSTANT = rf"^{_DATE}(?:T{_TIME}{_ZONE})?\Z"
+
+BASE64URL = r"^[A-Za-z0-9_-]*\Z"
 
 YEAR_FIRST = 1000
 YEAR_LAST = 9998
@@ -52,6 +56,7 @@ ADVICE = {
     NAME: "1 to 100 letters, digits, dots, dashes or underscores, starting with a letter or a digit",
     CURRENCY: 'a code of 1 to 24 capital letters, digits or \'._- that starts with a letter, such as "USD"',
     PATH: 'a path of names joined by colons, such as "assets:bank:checking"',
+    BASE64URL: "what `next` said on the page before",
     PREFIX: 'the beginning of a path, such as "assets:"',
     AMOUNT: _AN_AMOUNT,
     BOUND: 'a decimal string with at most 40 digits and 20 decimals, such as "1000.00" or "-50.00"',
@@ -105,7 +110,9 @@ Exponent = Annotated[
     int, Meta(ge=0, le=18, description="Decimal digits of the currency: 2 for USD, 0 for JPY.", examples=[4])
 ]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="How many to return at most.")]
-Cursor = Annotated[str, Meta(max_length=2000, description="`next` of the page before.")]
+Cursor = Annotated[
+    str, Meta(pattern=BASE64URL, min_length=1, max_length=2000, description="`next` of the page before.")
+]
 
 
 class Instant:

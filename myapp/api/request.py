@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 import uuid
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
+import pyramid.request
 from sqlalchemy.orm import Session
 
 from myapp.ledger import model
@@ -53,6 +55,20 @@ class Request(Protocol[BodyT, QueryT]):
 
     @property
     def asked(self) -> QueryT: ...
+
+
+class HttpRequest(pyramid.request.Request):  # type: ignore[misc]
+    """The request that the server hands in.
+
+    pyramid_retry makes a body readable again by copying it, through a temporary file from 10 kB on, unless it is known
+    to be so already. What waitress hands in is.
+    """
+
+    def __init__(self, environ: MutableMapping[str, Any], **attributes: Any) -> None:
+        stream = environ.get("wsgi.input")
+        if isinstance(stream, io.IOBase) and stream.seekable():
+            environ.setdefault("webob.is_body_seekable", True)
+        super().__init__(environ, **attributes)
 
 
 AnyRequest: TypeAlias = Request[object, object]

@@ -102,8 +102,11 @@ class NewPosting(Input, kw_only=True):
             raise ValueError("Expected exactly one of `debit` and `credit`")
 
 
+# What the check in NewPosting means, for the published document.
+OneSide = Annotated[NewPosting, Meta(extra_json_schema={"oneOf": [{"required": ["debit"]}, {"required": ["credit"]}]})]
+
 Postings = Annotated[
-    list[NewPosting],
+    list[OneSide],
     Meta(
         min_length=2,
         max_length=model.POSTINGS_MAX,

@@ -230,6 +230,7 @@ class TestCursors:
     @pytest.mark.parametrize(
         "cursor",
         [
+            "%c3%a9",
             "",
             "x",
             "null",
