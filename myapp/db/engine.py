@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -16,10 +17,26 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState
 
 from myapp import settings
-from myapp.db import faults, postgresql, sqlite
+from myapp.db import faults, options, postgresql, sqlite
 
 # A connection at rest this long may have been closed by the server or something between: it is asked first.
 IDLE_SECONDS_BEFORE_PING = 10.0
+
+
+class Policy(Protocol):
+    """What a database needs of its own; the modules `sqlite` and `postgresql` are one each."""
+
+    def engine_arguments(self, url: sa.URL, database: settings.Database, /) -> dict[str, Any]:
+        """Return what `create_engine` needs for this URL."""
+
+    def listen(self, engine: Engine, database: settings.Database, /) -> None:
+        """Set connections and units of work up."""
+
+    def has_begun(self, connection: Any, /) -> bool:
+        """Say whether the driver's connection is inside a transaction."""
+
+    def execution_options(self, declared: options.Options, /, *, readonly: bool) -> dict[str, Any]:
+        """Return what makes a session keep a declaration."""
 
 
 def build(database: settings.Database) -> Engine:
@@ -30,13 +47,22 @@ def build(database: settings.Database) -> Engine:
         settings.SettingsError: the URL is not one of a database this layer knows.
     """
     url = _parse(database.url)
-    policy = sqlite if url.get_backend_name() == "sqlite" else postgresql
+    policy = _policy(url.get_backend_name())
     engine = sa.create_engine(url, **policy.engine_arguments(url, database))
     policy.listen(engine, database)
     faults.listen(engine)
     _ping_after_idling(engine)
     _leave_no_transaction_open(engine, policy.has_begun)
     return engine
+
+
+def execution_options(declared: options.Options, method: str, dialect: str) -> dict[str, Any]:
+    """Return the execution options with which a session keeps the declaration on this database."""
+    return _policy(dialect).execution_options(declared, readonly=options.is_readonly(declared, method))
+
+
+def _policy(dialect: str) -> Policy:
+    return sqlite if dialect == "sqlite" else postgresql
 
 
 def _parse(text: str) -> sa.URL:

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from myapp import settings
-from myapp.db import postgresql, sqlite
 
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -53,12 +51,6 @@ def parse(declared: Mapping[str, object], *, attempts_max: int) -> Options:
 def is_readonly(options: Options, method: str) -> bool:
     """Say whether a request with this method may write."""
     return method in READ_METHODS if options.readonly is None else options.readonly
-
-
-def for_session(options: Options, method: str, dialect: str) -> dict[str, Any]:
-    """Return the execution options that make a session keep the declaration on this database."""
-    make = sqlite.execution_options if dialect == "sqlite" else postgresql.execution_options
-    return make(options, readonly=is_readonly(options, method))
 
 
 def _contradictions(declared: Mapping[str, object], attempts_max: int) -> list[str]:

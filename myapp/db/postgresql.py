@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from psycopg.pq import TransactionStatus
@@ -11,9 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from myapp import settings
 from myapp.db import errors
-
-if TYPE_CHECKING:
-    from myapp.db.options import Options
+from myapp.db.options import Options
 
 MILLISECONDS = 1000
 

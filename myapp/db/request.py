@@ -19,7 +19,7 @@ from pyramid.response import Response
 from transaction.interfaces import NoTransaction
 from zope.sqlalchemy.datamanager import STATUS_CHANGED
 
-from myapp.db import errors, options
+from myapp.db import engine, errors, options
 from myapp.db.session import UnitOfWorkSession
 
 FIRST_ERROR_STATUS = 400
@@ -36,7 +36,7 @@ def dbsession(request: Request) -> UnitOfWorkSession:
     sessions = request.registry["db.sessions"]
     session: UnitOfWorkSession = sessions(
         owner=owner,
-        execution_options=options.for_session(request.db_options, request.method, request.registry["db.dialect"]),
+        execution_options=engine.execution_options(request.db_options, request.method, request.registry["db.dialect"]),
     )
     session.begin()
     # "changed" from the start: with zope.sqlalchemy's default, text(), Core and bulk writes would be lost quietly.

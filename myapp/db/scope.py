@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
-from myapp.db import options
+from myapp.db import engine, options
 from myapp.db.factory import Sessions
 from myapp.db.session import UnitOfWorkSession
 
@@ -22,7 +22,7 @@ def session_scope(
     """
     declared = options.Options(readonly=readonly)
     dialect = sessions.kw["bind"].dialect.name
-    session = sessions(owner=owner, execution_options=options.for_session(declared, "", dialect))
+    session = sessions(owner=owner, execution_options=engine.execution_options(declared, "", dialect))
     try:
         with session.begin():
             yield session

@@ -6,7 +6,7 @@ word. With the driver's own handling two threads lose updates silently, or fail 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -16,9 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from myapp import settings
 from myapp.db import errors
-
-if TYPE_CHECKING:
-    from myapp.db.options import Options
+from myapp.db.options import Options
 
 MILLISECONDS = 1000
 
