@@ -1,0 +1,26 @@
+"""Desks on every database; what records is tested in every form each database has."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+
+from myapp.ledger.model import Ledger
+from myapp.ledger.recording import Form
+from tests.integration.ledger.desk import Desk, limits
+
+
+@pytest.fixture
+def desk(sessions: sessionmaker[Session], ledger: Ledger) -> Desk:
+    """Return a desk with an empty ledger of its own."""
+    return Desk(sessions, ledger)
+
+
+@pytest.fixture
+def shop(sessions: sessionmaker[Session], ledger: Ledger, form: Form) -> Desk:
+    """Return the desk of a shop: a till that never goes below zero, a bank, and sales."""
+    desk = Desk(sessions, ledger, form)
+    desk.open("assets:till", {"USD": limits("0"), "EUR": limits("0", "100")})
+    desk.open("assets:bank")
+    desk.open("income:sales")
+    return desk
