@@ -1,0 +1,81 @@
+"""How many statements each function sends, whatever the size of what it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy.orm import Session
+
+from myapp.ledger import access, operations, queries
+from myapp.ledger.model import Ledger
+from myapp.ledger.recording import Form
+from tests.integration.ledger.desk import NOW, Desk, counted, in_every_form, key, transfer
+
+Read = Callable[[Session, Ledger], object]
+
+READS: dict[str, tuple[Read, int]] = {
+    "get_ledger": (lambda session, ledger: queries.get_ledger(session, ledger.name), 1),
+    "list_ledgers": (lambda session, ledger: queries.list_ledgers(session, after=None, limit=9), 1),
+    "list_currencies": (lambda session, ledger: queries.list_currencies(session, ledger, after=None, limit=9), 1),
+    "exponents": (lambda session, ledger: queries.exponents(session, ledger, ["USD", "EUR"]), 1),
+    "get_account": (lambda session, ledger: queries.get_account(session, ledger, "assets:till"), 2),
+    "list_accounts": (lambda session, ledger: queries.list_accounts(session, ledger, after=None, limit=9), 2),
+    "list_transactions": (
+        lambda session, ledger: queries.list_transactions(
+            session, ledger, criteria=queries.TransactionFilter(account="assets:till"), after=None, limit=9
+        ),
+        2,
+    ),
+    "list_postings": (
+        lambda session, ledger: queries.list_postings(session, ledger, "assets:till", after=None, limit=9),
+        2,
+    ),
+    "list_postings from a time": (
+        lambda session, ledger: queries.list_postings(
+            session, ledger, "assets:till", effective_from=NOW, after=None, limit=9
+        ),
+        3,
+    ),
+    "find_key": (lambda session, ledger: access.find_key(session, "nobody's"), 1),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_reads(desk: Desk, name: str) -> None:
+    read, expected = READS[name]
+    desk.open("assets:till")
+    desk.open("income:sales")
+    desk.record(*(transfer(str(n)) for n in range(1, 6)))
+
+    with desk.at_work(readonly=True) as session, counted(session) as sent:
+        read(session, desk.ledger)
+
+    assert len(sent) == expected
+
+
+@in_every_form
+@pytest.mark.parametrize("count", [1, 100])
+@pytest.mark.parametrize("with_key", [False, True])
+def test_record(shop: Desk, form: Form, count: int, with_key: bool) -> None:
+    shop.record(transfer("1"))
+    batch = [transfer("1", reference=str(n)) for n in range(count)]
+    claim = key("k") if with_key else None
+
+    with shop.at_work() as session, counted(session) as sent:
+        operations.record(session, shop.ledger, batch, now=NOW, form=form, claim=claim)
+
+    # Exponents, and then either the one statement or: the key, accounts, transactions, balances, postings.
+    assert len(sent) == (2 if form is Form.STATEMENT else 5 + with_key)
+
+
+@in_every_form
+def test_a_repeated_key(shop: Desk, form: Form) -> None:
+    batch = [transfer("1", reference=str(n)) for n in range(100)]
+    shop.record(*batch, claim=key("k"))
+
+    with shop.at_work() as session, counted(session) as sent:
+        operations.record(session, shop.ledger, batch, now=NOW, form=form, claim=key("k"))
+
+    # Exponents, the key, what it was used for, its transactions, their postings.
+    assert len(sent) == 5
