@@ -1,7 +1,7 @@
 """The command `myapp`: choose the group, run it, and turn what it refuses into one clear message and an exit code.
 
 Exit codes: 0 done; 1 refused (the journal, the ledger, an assertion); 2 not started (usage, settings, the database or
-the service is not there, the schema is not current); 130 interrupted.
+the service is not there, the schema is not current); 130 interrupted; 141 nobody reads the output any more.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ DONE = 0
 REFUSED = 1
 NOT_STARTED = 2
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 
 NOT_STARTED_ERRORS = (
     settings.SettingsError,
@@ -39,7 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options, os.environ)
+        sys.stdout.flush()
         return code
+    except BrokenPipeError:
+        # Whoever read the output left, as `head` does; nothing is left to say, not even by Python at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
     except KeyboardInterrupt:
         return _say("Interrupted.", INTERRUPTED)
     except NOT_STARTED_ERRORS as exc:

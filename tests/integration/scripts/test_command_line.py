@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -36,6 +39,15 @@ class TestMyapp:
         result = process("keys", "create", "--all", "--scope", "read", environ={URL_VARIABLE: database_url})
         assert (result.code, result.err) == (0, "")
         assert result.out.splitlines()[-1].startswith("myapp_")
+
+    def test_says_nothing_when_nobody_reads_its_output(self, directory, database_url):
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = [sys.executable, "-m", "myapp.scripts.main", "keys", "list"]
+        environ = {**os.environ, URL_VARIABLE: database_url}
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, env=environ, check=False)
+        os.close(writing)
+        assert (done.returncode, done.stderr) == (141, b"")
 
 
 class TestBeforeItStarts:
