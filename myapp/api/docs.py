@@ -37,7 +37,7 @@ _PAGES = TemplateLookup(
     [str(ASSETS)], default_filters=["escape"], imports=["from markupsafe import escape"], strict_undefined=True
 )
 
-_TOKEN = re.compile(r'(?P<key>"[^"]*")(?=:)|(?P<string>"[^"]*")|(?P<word>\b(?:true|false|null|[0-9]+)\b)')
+_TOKEN = re.compile(r'(?P<key>"[^"]*")(?=:)|(?P<string>"[^"]*")|(?P<word>(?<=: )(?:true|false|null|[0-9]+)\b)')
 
 
 @view_config(route_name="home", request_method="GET", permission=NO_PERMISSION_REQUIRED)
@@ -69,7 +69,8 @@ def get_problem(request: AnyRequest) -> Response:
 
 
 def _wants_html(request: AnyRequest) -> bool:
-    return bool(request.accept.best_match([respond.MEDIA_TYPE, "text/html"]) == "text/html")
+    offers = request.accept.acceptable_offers([respond.MEDIA_TYPE, "text/html"])
+    return bool(offers) and offers[0][0] == "text/html"
 
 
 def colored(text: str) -> Markup:

@@ -23,7 +23,7 @@ from tests.functional.api.shop import CASH, Shop, sale
 pytestmark = [pytest.mark.slow, pytest.mark.commits]
 
 EXAMPLES = hypothesis.settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     # The same cases in every run: what one run finds, the next finds too.
     derandomize=True,
@@ -80,5 +80,5 @@ def test_every_answer_is_in_the_document(api_schema: OpenApiSchema, shop: Shop, 
             strategy = operation.as_strategy(generation_mode=mode)
             send()
 
-    assert asked > 100
+    assert asked > 60
     assert shop.must(200, "GET", "verify")["holds"] is True

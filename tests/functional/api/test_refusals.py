@@ -1,0 +1,252 @@
+"""Every code of the table is reached, by what it is for; and no fault shows the client what is inside."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import webtest
+from pyramid.config import Configurator
+from pyramid.router import Router
+from pyramid.security import NO_PERMISSION_REQUIRED
+
+from myapp import settings
+from myapp.api import problems
+from myapp.db import errors as db_errors
+from myapp.db import scope
+from tests.functional.api.shop import CASH, Shop, refund, sale
+
+LOOPBACK = {"REMOTE_ADDR": "127.0.0.1"}
+OTHER = {"postings": [{**sale()["postings"][0], "account": "assets:none"}, sale()["postings"][1]]}
+UNBALANCED = {"postings": [sale()["postings"][0], sale("1.00")["postings"][1]]}
+
+
+def _again(shop: Shop) -> Any:
+    shop.must(201, "POST", "transactions", sale(), Idempotency_Key="k")
+    return shop.call("POST", "transactions", sale("1.00"), Idempotency_Key="k")
+
+
+def _duplicate(shop: Shop) -> Any:
+    shop.must(201, "POST", "transactions", sale(reference="r"))
+    return shop.call("POST", "transactions", sale(reference="r"))
+
+
+def _closed(shop: Shop) -> Any:
+    shop.must(200, "PATCH", f"accounts/{CASH}", {"closed": True})
+    return shop.call("POST", "transactions", sale())
+
+
+def _full(shop: Shop) -> Any:
+    shop.must(200, "PATCH", f"accounts/{CASH}", {"limits": {"USD": {"max": "1.00"}}})
+    return shop.call("POST", "transactions", sale())
+
+
+def _not_allowed(shop: Shop) -> Any:
+    shop.must(201, "POST", "accounts", {"path": "assets:none", "type": "asset", "currencies": []})
+    return shop.call("POST", "transactions", OTHER)
+
+
+def _locked(shop: Shop) -> Any:
+    with scope.session_scope(shop.app.app.registry["db.sessions"]) as session:
+        locked = sa.text("UPDATE ledgers SET locked_before = :before WHERE name = :name").bindparams(
+            sa.bindparam("before", datetime(2026, 2, 1, tzinfo=UTC), type_=_locked_type(session)), name=shop.name
+        )
+        session.execute(locked)
+    return shop.call("POST", "transactions", sale(effective_at="2026-01-31"))
+
+
+def _locked_type(session: Any) -> Any:
+    from myapp.ledger import tables
+
+    return tables.ledgers.c.locked_before.type
+
+
+REACHED: dict[str, Callable[[Shop], Any]] = {
+    "malformed-json": lambda shop: shop.call("POST", "transactions", raw=b"{"),
+    "bad-parameter": lambda shop: shop.call("GET", "transactions?limit=x"),
+    "not-found": lambda shop: shop.call("GET", "accounts/nowhere"),
+    "method-not-allowed": lambda shop: shop.call("DELETE", f"accounts/{CASH}"),
+    "not-acceptable": lambda shop: shop.call("GET", Accept="text/html"),
+    "already-exists": lambda shop: shop.call("POST", "/v1/ledgers", {"name": shop.name}),
+    "duplicate-reference": _duplicate,
+    "insufficient-funds": lambda shop: shop.call("POST", "transactions", refund()),
+    "limit-exceeded": _full,
+    "account-closed": _closed,
+    "period-locked": _locked,
+    "precondition-failed": lambda shop: shop.call("PATCH", f"accounts/{CASH}", {}, If_Match='"7-00000000"'),
+    "unsupported-media-type": lambda shop: shop.call("POST", "accounts", raw=b"a=1", **{"Content-Type": "text/plain"}),
+    "validation-failed": lambda shop: shop.call("POST", "accounts", {}),
+    "unbalanced-transaction": lambda shop: shop.call("POST", "transactions", UNBALANCED),
+    "unknown-account": lambda shop: shop.call("POST", "transactions", OTHER),
+    "unknown-currency": lambda shop: shop.call(
+        "POST", "transactions", json.loads(json.dumps(sale()).replace("USD", "XQZ"))
+    ),
+    "currency-not-allowed": _not_allowed,
+    "amount-precision": lambda shop: shop.call("POST", "transactions", sale("0.001")),
+    "amount-out-of-range": lambda shop: shop.call("POST", "transactions", sale("9" * 40)),
+    "idempotency-mismatch": _again,
+}
+
+# Reached elsewhere: with keys, with a small bound, and by the faults below.
+REACHED_ELSEWHERE = {
+    "unauthenticated": "test_authorisation",
+    "forbidden": "test_authorisation",
+    "too-large": "test_hostile_input",
+    "idempotency-in-progress": "TestLockedOut",
+    "conflict": "TestFaults",
+    "internal": "TestFaults",
+    "unavailable": "TestFaults",
+    "outcome-unknown": "TestFaults",
+}
+
+
+class TestEveryCode:
+    def test_of_the_table_is_reached(self) -> None:
+        assert {*REACHED, *REACHED_ELSEWHERE} == set(problems.KINDS)
+
+    @pytest.mark.parametrize("code", REACHED)
+    def test_has_its_status_and_its_page(self, shop: Shop, code: str) -> None:
+        kind = problems.KINDS[code]
+
+        response = REACHED[code](shop)
+
+        assert response.content_type == "application/problem+json"
+        assert (response.status_int, response.json["code"]) == (kind.status, code), response.text
+        assert (response.json["title"], response.json["type"]) == (kind.title, f"/problems/{code}")
+        assert response.headers["Cache-Control"] == "no-store"
+        page = shop.must(200, "GET", response.json["type"])
+        assert (page["code"], page["status"]) == (code, kind.status)
+
+
+@pytest.fixture(scope="session")
+def faulty_app() -> webtest.TestApp:
+    """Return an application with a view that fails as its address says."""
+    raw = {"sqlalchemy.url": "sqlite://", "myapp.auth": "open", "retry.attempts": "1"}
+    with Configurator(settings=raw) as config:
+        config.registry["myapp.settings"] = settings.read(raw, {}).application
+        config.include("myapp.db")
+        config.include("myapp.api")
+        config.add_route("fault", "/fault/{when}/{what}")
+        config.add_view(fault, route_name="fault", permission=NO_PERMISSION_REQUIRED, request_method="POST")
+    return webtest.TestApp(config.make_wsgi_app(), extra_environ=LOOPBACK)
+
+
+class TestFaults:
+    """What the database or the code does wrong, raised by a view of the test's own."""
+
+    @pytest.mark.parametrize("when", ["view", "commit"])
+    @pytest.mark.parametrize(
+        ("what", "code"),
+        [
+            ("Conflict", "conflict"),
+            ("Unavailable", "unavailable"),
+            ("OutcomeUnknown", "outcome-unknown"),
+            ("TimeoutError", "unavailable"),
+            ("OperationalError", "unavailable"),
+            ("IntegrityError", "internal"),
+            ("SessionEnded", "internal"),
+            ("RuntimeError", "internal"),
+        ],
+    )
+    def test_have_one_meaning_in_the_view_and_at_commit(
+        self, faulty_app: webtest.TestApp, caplog: pytest.LogCaptureFixture, when: str, what: str, code: str
+    ) -> None:
+        with caplog.at_level(logging.INFO):
+            answer = faulty_app.post(f"/fault/{when}/{what}", status="*", headers={"X-Request-Id": "find-me"})
+
+        assert (answer.status_int, answer.json["code"]) == (problems.KINDS[code].status, code)
+        assert answer.headers["X-Request-Id"] == answer.json["request_id"] == "find-me"
+        assert ("Retry-After" in answer.headers) == (code != "internal")
+        assert "secret" not in answer.text
+        assert "find-me" in caplog.text
+        assert ("Traceback" in caplog.text) == (code == "internal")
+
+    @pytest.mark.commits
+    def test_of_a_full_pool_is_unavailable_within_the_wait(self, make_wsgi_app: Callable[..., Router]) -> None:
+        wsgi_app = make_wsgi_app(**{"db.pool_size": "1", "db.pool_timeout_seconds": "0.2"})
+        shop = Shop(webtest.TestApp(wsgi_app, extra_environ=LOOPBACK)).open()
+
+        with wsgi_app.registry["db.engine"].connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+            refused = shop.call("POST", "transactions", sale())
+            ready = shop.call("GET", "/readyz")
+            alive = shop.call("GET", "/healthz")
+
+        assert (refused.status_int, refused.json["code"], refused.headers["Retry-After"]) == (503, "unavailable", "1")
+        assert (ready.status_int, alive.status_int) == (503, 200)
+        assert shop.call("GET", "/readyz").status_int == 200
+
+
+def fault(request: Any) -> Any:
+    """Fail as the address says."""
+    error = _error(request.matchdict["what"])
+    if request.matchdict["when"] == "view":
+        raise error
+    request.tm.get().addBeforeCommitHook(_raise, (error,))
+    return request.response
+
+
+def _error(what: str) -> Exception:
+    if hasattr(db_errors, what):
+        return getattr(db_errors, what)("secret" if what.startswith("Session") else "The database did something.")
+    if what == "TimeoutError":
+        return sa.exc.TimeoutError("secret")
+    if what == "RuntimeError":
+        return RuntimeError("secret")
+    return getattr(sa.exc, what)("INSERT secret", {}, Exception("secret"))
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.commits
+class TestLockedOut:
+    def test_second_request_with_a_key_is_told_that_the_first_still_runs(
+        self, make_wsgi_app: Callable[..., Router], dialect: str
+    ) -> None:
+        if dialect == "sqlite":
+            pytest.skip("SQLite has one writer, who is waited for as a whole: that is `unavailable`")
+        wsgi_app = make_wsgi_app(**{"db.lock_timeout_seconds": "0.3"})
+        shop = Shop(webtest.TestApp(wsgi_app, extra_environ=LOOPBACK)).open()
+        engine = wsgi_app.registry["db.engine"]
+        row = (
+            "INSERT INTO idempotency (ledger_id, key, request_hash, created_at) "
+            "SELECT id, 'k', '', now() FROM ledgers WHERE name = %s"
+        )
+
+        with engine.connect() as first:
+            first.exec_driver_sql(row, (shop.name,))
+            for path, body in (("transactions", sale()), ("accounts", {"path": "a", "type": "asset"})):
+                refused = shop.call("POST", path, body, Idempotency_Key="k")
+                assert (refused.status_int, refused.json["code"]) == (409, "idempotency-in-progress"), refused.text
+                assert refused.headers["Retry-After"] == "1"
+
+    def test_serialization_failure_is_a_conflict_once_the_attempts_are_used_up(
+        self, make_wsgi_app: Callable[..., Router], dialect: str
+    ) -> None:
+        if dialect == "sqlite":
+            pytest.skip("SQLite has one writer, so nothing to serialize")
+        wsgi_app = make_wsgi_app(**{"db.isolation": "SERIALIZABLE", "retry.attempts": "1"})
+        shop = Shop(webtest.TestApp(wsgi_app, extra_environ=LOOPBACK)).open()
+        engine = wsgi_app.registry["db.engine"]
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+        with ThreadPoolExecutor(1) as pool, engine.connect() as other:
+            other.exec_driver_sql(
+                "UPDATE balances SET version = version WHERE ledger_id = (SELECT id FROM ledgers WHERE name = %s)",
+                (shop.name,),
+            )
+            answer = pool.submit(shop.call, "POST", "transactions", sale())
+            while not answer.done() and not other.exec_driver_sql(waiting).scalar_one():
+                pass
+            other.commit()
+            refused = answer.result()
+
+        assert (refused.status_int, refused.json["code"], refused.headers["Retry-After"]) == (409, "conflict", "1")

@@ -1,0 +1,73 @@
+"""What every request gets: an id, a time, one line in the log, and headers that keep browsers in bounds."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import pytest
+import webtest
+
+from tests.functional.api.shop import Shop, sale
+
+
+class TestRequestId:
+    @pytest.mark.parametrize("sent", ["abc-123", "a" * 128, "7f3a:1/x+y=_."])
+    def test_is_taken_from_the_client(self, shop: Shop, sent: str) -> None:
+        assert shop.call("GET", X_Request_Id=sent).headers["X-Request-Id"] == sent
+
+    @pytest.mark.parametrize("sent", ["", "a" * 129, "a b", "a\tb", "é", "<script>", '"', "a;b", "a%0ab"])
+    def test_is_made_where_that_is_no_good(self, shop: Shop, sent: str) -> None:
+        got = shop.call("GET", X_Request_Id=sent.encode().decode("latin-1")).headers["X-Request-Id"]
+
+        assert re.fullmatch(r"[0-9a-f]{32}", got)
+
+    def test_is_another_for_every_request(self, shop: Shop) -> None:
+        assert shop.call("GET").headers["X-Request-Id"] != shop.call("GET").headers["X-Request-Id"]
+
+    @pytest.mark.parametrize("address", ["/nowhere", "/%ff", "/v1/ledgers?limit=x", "/docs", "/healthz"])
+    def test_is_on_every_answer(self, app: webtest.TestApp, address: str) -> None:
+        answer = app.get(address, headers={"X-Request-Id": "find-me"}, status="*")
+
+        assert answer.headers["X-Request-Id"] == "find-me"
+        assert re.fullmatch(r"app;dur=[0-9]+\.[0-9]", answer.headers["Server-Timing"])
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+class TestLog:
+    def lines(self, caplog: pytest.LogCaptureFixture) -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.name == "myapp.requests"]
+
+    def test_has_one_line_for_a_request(self, shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+        trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+        with caplog.at_level(logging.INFO):
+            shop.call("POST", "transactions", sale(), X_Request_Id="a", traceparent=f"00-{trace}-00f067aa0ba902b7-01")
+
+        (line,) = self.lines(caplog)
+        assert line.startswith(f"POST {shop.path}/transactions 201 ")
+        assert line.endswith(f" request_id=a trace_id={trace} attempt=1")
+
+    def test_cannot_be_forged_by_an_address(self, app: webtest.TestApp, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.INFO):
+            app.get("/a%0aGET%20/forged%20200", status=404)
+            app.get("/%ff%0a", status=400)
+
+        assert [line.split()[:3] for line in self.lines(caplog)] == [
+            ["GET", "/a%0AGET%20/forged%20200", "404"],
+            ["GET", "/%FF%0A", "400"],
+        ]
+
+    @pytest.mark.parametrize(
+        "sent", ["", "nonsense", "00-" + "0" * 32 + "-00f067aa0ba902b7-01", "00-" + "A" * 32 + "-b7-01"]
+    )
+    def test_names_no_trace_that_is_none(self, shop: Shop, caplog: pytest.LogCaptureFixture, sent: str) -> None:
+        with caplog.at_level(logging.INFO):
+            shop.call("GET", traceparent=sent)
+
+        assert "trace_id=- " in self.lines(caplog)[0]
+
+    def test_has_no_secrets(self, shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.DEBUG):
+            shop.call("GET", "?after=secret-parameter", Authorization="Bearer secret-key")
+
+        assert "secret" not in caplog.text
