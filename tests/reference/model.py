@@ -40,6 +40,15 @@ class Line:
     balance: int
 
 
+@dataclass(frozen=True)
+class State:
+    """What readers see of a ledger; statements by the paths of their accounts."""
+
+    currencies: Mapping[str, int]
+    accounts: Mapping[str, SeenAccount]
+    statements: Mapping[str, Sequence[Line]]
+
+
 class Model:
     """A ledger without a database; `Real` in tests/reference/real.py answers to the same words."""
 
@@ -128,11 +137,12 @@ class Model:
         )
         return len(self.book.records) - 1
 
-    def currencies(self) -> Mapping[str, int]:
-        return self.book.currencies
-
-    def accounts(self) -> Mapping[str, SeenAccount]:
-        return {path: account.seen() for path, account in self.book.accounts.items()}
+    def state(self, paths: Sequence[str]) -> State:
+        return State(
+            currencies=self.book.currencies,
+            accounts={path: account.seen() for path, account in self.book.accounts.items()},
+            statements={path: self.statement(path) for path in paths},
+        )
 
     def records(self) -> Sequence[Record]:
         return self.book.records
@@ -157,12 +167,14 @@ class Model:
 
 
 def set_limits(book: Book, account: BookAccount, wanted: Mapping[str, NewLimits | None]) -> None:
-    """Replace the limits of the currencies named, if they and the balance agree."""
+    """Replace the limits of the currencies named, if they and the balance agree; open at both ends is none."""
     limits = dict(account.limits)
     for currency, new in wanted.items():
         limits.pop(currency, None)
         if new is not None:
             limits[currency] = in_minor(book, currency, new)
+        if limits.get(currency) == Limits():
+            del limits[currency]
     trial = BookAccount(account.path, account.type, account.currencies, {}, limits, account.tallies)
     for currency in wanted:
         code = refusals.outside(trial, currency)

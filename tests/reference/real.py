@@ -6,19 +6,18 @@ Every operation is a unit of work of its own that really commits.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
-from myapp.ledger.idempotency import Claim
-from myapp.ledger.recording import Form
 from sqlalchemy.orm import Session, sessionmaker
 
 from myapp.db import scope
 from myapp.ledger import errors, operations, queries, tables, verify
+from myapp.ledger.idempotency import Claim
 from myapp.ledger.model import (
     Account,
     AccountChange,
@@ -32,10 +31,11 @@ from myapp.ledger.model import (
     Status,
     Transaction,
 )
+from myapp.ledger.recording import Form
 from tests.reference.book import Entry, Record, Recorded, Refused, SeenAccount, Tally
-from tests.reference.model import Key, Line
+from tests.reference.model import Key, Line, State
 
-PAGE = 3
+PAGE = 7
 ENOUGH = 10_000
 
 
@@ -104,15 +104,17 @@ class Real:
             recorded = operations.dry_run(session, ledger, request, now=now, form=self.form)
             return [as_record(transaction) for transaction in recorded.transactions]
 
-    def currencies(self) -> Mapping[str, int]:
+    def state(self, paths: Sequence[str]) -> State:
+        """Read currencies, accounts, and the statements of some accounts, in one unit of work."""
         with self.unit_of_work(readonly=True) as (session, ledger):
-            found = queries.list_currencies(session, ledger, after=None, limit=ENOUGH)
-            return {currency.code: currency.exponent for currency in found}
-
-    def accounts(self) -> Mapping[str, SeenAccount]:
-        with self.unit_of_work(readonly=True) as (session, ledger):
-            found = queries.list_accounts(session, ledger, after=None, limit=ENOUGH)
-            return {account.path: as_seen(account) for account in found}
+            currencies = queries.list_currencies(session, ledger, after=None, limit=ENOUGH)
+            accounts = queries.list_accounts(session, ledger, after=None, limit=ENOUGH)
+            found = {path: queries.list_postings(session, ledger, path, after=None, limit=ENOUGH) for path in paths}
+        return State(
+            currencies={currency.code: currency.exponent for currency in currencies},
+            accounts={account.path: as_seen(account) for account in accounts},
+            statements={path: [self.as_line(line) for line in lines] for path, lines in found.items()},
+        )
 
     def records(self) -> Sequence[Record]:
         """List every transaction, oldest first, read page by page."""
@@ -128,11 +130,6 @@ class Real:
                 newest_first += page
         assert [transaction.id for transaction in reversed(newest_first)] == self.ids
         return [as_record(transaction) for transaction in reversed(newest_first)]
-
-    def statement(self, path: str) -> Sequence[Line]:
-        with self.unit_of_work(readonly=True) as (session, ledger):
-            found = queries.list_postings(session, ledger, path, after=None, limit=ENOUGH)
-            return [self.as_line(line) for line in found]
 
     def violations(self) -> Sequence[str]:
         """List what `verify` finds wrong; a ledger that agrees with the model has nothing."""
