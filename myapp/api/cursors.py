@@ -6,7 +6,6 @@ A cursor is checked like any other input when it comes back: it says which list 
 from __future__ import annotations
 
 import base64
-from datetime import datetime
 from typing import Annotated, TypeVar
 from uuid import UUID
 
@@ -38,7 +37,7 @@ class TransactionCursor(Cursor, tag="transactions"):
 
 
 class StatementCursor(Cursor, tag="postings"):
-    effective_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    effective_at: fields.Moment
     balance_version: Annotated[int, msgspec.Meta(ge=0, le=VERSION_MAX)]
     currency: fields.CurrencyCode
 

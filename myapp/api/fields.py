@@ -84,6 +84,7 @@ AmountText = Annotated[
     str, Meta(pattern=AMOUNT, description="Above zero, in the currency's own unit.", examples=["12.50"])
 ]
 BoundText = Annotated[str, Meta(pattern=BOUND, description="In the currency's own unit.", examples=["0.00"])]
+Moment = Annotated[datetime, Meta(tz=True, description="In UTC.", examples=["2026-01-31T12:00:00Z"])]
 Money = Annotated[str, Meta(description="With exactly the currency's digits.", examples=["12.50"])]
 Reference = Annotated[
     str,
@@ -111,7 +112,14 @@ Exponent = Annotated[
 ]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="How many to return at most.")]
 Cursor = Annotated[
-    str, Meta(pattern=BASE64URL, min_length=1, max_length=2000, description="`next` of the page before.")
+    str,
+    Meta(
+        pattern=BASE64URL,
+        min_length=1,
+        max_length=2000,
+        description="`next` of the page before.",
+        examples=["WyJhY2NvdW50cyIsImEiXQ"],
+    ),
 ]
 
 

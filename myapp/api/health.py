@@ -27,7 +27,7 @@ _revisions = sa.text("SELECT version_num FROM alembic_version")
     answers={200: schemas.Health},
 )
 def is_alive(_request: Request[None, schemas.NoQuery]) -> Response:
-    """Say that the process is alive.
+    """Check that the process is alive.
 
     The database is not asked.
     """
@@ -42,7 +42,7 @@ def is_alive(_request: Request[None, schemas.NoQuery]) -> Response:
     answers={200: schemas.Health},
 )
 def is_ready(request: Request[None, schemas.NoQuery]) -> Response:
-    """Say whether the service is ready.
+    """Check that the service is ready.
 
     The database answers and has the schema of this version.
     """

@@ -5,7 +5,6 @@ An input refuses what it does not know. Amounts are strings here; nothing in thi
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from myapp.api.fields import (
     Metadata,
     MetadataKey,
     MetadataValue,
+    Moment,
     Money,
     PathPrefix,
     Reference,
@@ -163,14 +163,14 @@ class RecordQuery(Input, kw_only=True):
 
 
 class Ledger(Output, kw_only=True):
-    name: str
-    metadata: dict[str, str]
-    created_at: datetime
+    name: LedgerName
+    metadata: Metadata
+    created_at: Moment
 
 
 class Currency(Output, kw_only=True):
-    code: str
-    exponent: int
+    code: CurrencyCode
+    exponent: Exponent
 
 
 class Limits(Output, kw_only=True, omit_defaults=True):
@@ -190,20 +190,20 @@ class Balance(Output, kw_only=True):
 
 
 class Account(Output, kw_only=True):
-    path: str
-    type: model.AccountType
+    path: AccountPath
+    type: Annotated[model.AccountType, Meta(examples=["asset"])]
     closed: bool
-    currencies: list[str] | None
-    limits: dict[str, Limits]
-    metadata: dict[str, str]
-    balances: dict[str, Balance]
+    currencies: list[CurrencyCode] | None
+    limits: dict[CurrencyCode, Limits]
+    metadata: Metadata
+    balances: dict[CurrencyCode, Balance]
 
 
 class Posting(Output, kw_only=True):
     """One line, with the balance and what was available of its account right after it."""
 
-    account: str
-    currency: str
+    account: AccountPath
+    currency: CurrencyCode
     debit: Money | UnsetType = UNSET
     credit: Money | UnsetType = UNSET
     balance: Money
@@ -212,18 +212,18 @@ class Posting(Output, kw_only=True):
 
 class Transaction(Output, kw_only=True):
     id: UUID
-    status: model.Status
-    reference: str | None
-    description: str | None
-    effective_at: datetime
-    recorded_at: datetime
-    metadata: dict[str, str]
+    status: Annotated[model.Status, Meta(examples=["posted"])]
+    reference: Reference | None
+    description: Description | None
+    effective_at: Moment
+    recorded_at: Moment
+    metadata: Metadata
     postings: list[Posting]
 
 
 class BatchItem(Output, kw_only=True):
     id: UUID
-    reference: str | None
+    reference: Reference | None
 
 
 class BatchIds(Output, kw_only=True):
@@ -236,10 +236,10 @@ class BatchTransactions(Output, kw_only=True):
 
 class StatementTransaction(Output, kw_only=True):
     id: UUID
-    reference: str | None
-    description: str | None
-    effective_at: datetime
-    recorded_at: datetime
+    reference: Reference | None
+    description: Description | None
+    effective_at: Moment
+    recorded_at: Moment
 
 
 class StatementLine(Output, kw_only=True):
@@ -247,7 +247,7 @@ class StatementLine(Output, kw_only=True):
 
     transaction: StatementTransaction
     line: int
-    currency: str
+    currency: CurrencyCode
     debit: Money | UnsetType = UNSET
     credit: Money | UnsetType = UNSET
     balance: Money
@@ -257,14 +257,16 @@ class Listed(Output, Generic[ItemT], kw_only=True):
     """One page; `next` is the cursor of the page after it, null on the last."""
 
     items: list[ItemT]
-    next: str | None
+    next: Cursor | None
 
 
 class Check(Output, kw_only=True):
-    name: str
+    name: Annotated[str, Meta(examples=["every transaction balances"])]
     holds: bool
-    compared: dict[str, int]
-    violations: list[str]
+    compared: Annotated[
+        dict[str, int], Meta(description="The figures that were compared.", examples=[{"transactions": 2}])
+    ]
+    violations: Annotated[list[str], Meta(description="What breaks it.", examples=[[]])]
 
 
 class Verification(Output, kw_only=True):

@@ -1,12 +1,12 @@
 <%inherit file="page.mako"/>
 <%def name="title()">myapp: HTTP API</%def>
 
-<%def name="fields(rows)">
+<%def name="fields(rows, says_required=False)">
 <table class="fields">
 % for row in rows:
 <tr>
 <td><code>${row.name}</code>
-% if row.is_required:
+% if says_required and row.is_required:
 <span class="must">required</span>
 % endif
 </td>
@@ -51,7 +51,7 @@
 % if op.body:
 <details>
 <summary>Body</summary>
-${fields(op.body)}
+${fields(op.body, says_required=True)}
 </details>
 % endif
 % for answer in op.answers:
