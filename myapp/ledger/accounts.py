@@ -34,7 +34,7 @@ def open_account(session: Session, ledger: Ledger, wanted: NewAccount, *, now: d
         InsufficientFunds, LimitExceeded: an empty account would be outside its own limits.
     """
     account_id = ids.new_id(now)
-    insert = upsert.insert(session, accounts).values(
+    insert = upsert.insert(upsert.dialect_of(session), accounts).values(
         ledger_id=ledger.id,
         id=account_id,
         path=wanted.path,
@@ -126,7 +126,7 @@ def _set_limits(
     currencies.use(session, ledger.id, exponents.first_used)
     if not rows:
         return
-    insert = upsert.insert(session, balances)
+    insert = upsert.insert(upsert.dialect_of(session), balances)
     insert = insert.on_conflict_do_update(
         index_elements=["ledger_id", "account_id", "currency"],
         set_={"net_min": insert.excluded.net_min, "net_max": insert.excluded.net_max},

@@ -19,6 +19,11 @@ from myapp.ledger import errors, upsert
 from myapp.ledger.model import Currency, Ledger
 from myapp.ledger.tables import currencies
 
+DECLARED = sa.select(currencies.c.code, currencies.c.exponent).where(
+    currencies.c.ledger_id == sa.bindparam("of_ledger"),
+    currencies.c.code.in_(sa.bindparam("codes", expanding=True)),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Exponents:
@@ -30,10 +35,8 @@ class Exponents:
 
 def read(session: Session, ledger_id: UUID, codes: Collection[str]) -> Exponents:
     """Return the exponents of the codes that are declared or in ISO 4217; the others are absent."""
-    query = sa.select(currencies.c.code, currencies.c.exponent).where(
-        currencies.c.ledger_id == ledger_id, currencies.c.code.in_(sorted(codes))
-    )
-    declared = {row.code: row.exponent for row in session.execute(query)}
+    rows = session.execute(DECLARED, {"of_ledger": ledger_id, "codes": sorted(codes)})
+    declared = {row.code: row.exponent for row in rows}
     iso = iso_exponents()
     first_used = {code: iso[code] for code in sorted(codes) if code in iso and code not in declared}
     return Exponents(of={**declared, **first_used}, first_used=first_used)
@@ -44,7 +47,7 @@ def use(session: Session, ledger_id: UUID, first_used: Mapping[str, int]) -> Non
     if not first_used:
         return
     rows = [{"ledger_id": ledger_id, "code": code, "exponent": exponent} for code, exponent in first_used.items()]
-    session.execute(upsert.insert(session, currencies).on_conflict_do_nothing(), rows)
+    session.execute(upsert.insert(upsert.dialect_of(session), currencies).on_conflict_do_nothing(), rows)
 
 
 def declare(session: Session, ledger: Ledger, currency: Currency) -> bool:
@@ -54,7 +57,12 @@ def declare(session: Session, ledger: Ledger, currency: Currency) -> bool:
         AlreadyExists: the ledger, or ISO 4217, has the code with another exponent.
     """
     row = {"ledger_id": ledger.id, "code": currency.code, "exponent": currency.exponent}
-    insert = upsert.insert(session, currencies).values(row).on_conflict_do_nothing().returning(currencies.c.code)
+    insert = (
+        upsert.insert(upsert.dialect_of(session), currencies)
+        .values(row)
+        .on_conflict_do_nothing()
+        .returning(currencies.c.code)
+    )
     is_allowed = iso_exponents().get(currency.code, currency.exponent) == currency.exponent
     if is_allowed and session.scalar(insert) is not None:
         return True

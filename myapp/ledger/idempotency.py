@@ -7,7 +7,8 @@ the ids of recorded transactions, which never change and are read again, or the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -15,6 +16,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import exc as sa_exc
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from myapp.db import errors as db_errors
 from myapp.ledger import errors, upsert
@@ -65,7 +67,9 @@ def take_for_transactions(
 ) -> bool:
     """Take the key for the transactions that this request is about to record; say whether it was free."""
     try:
-        return session.scalar(_insert(session, scope_id, claim, transaction_ids, now)) is not None
+        return (
+            session.scalar(_take(upsert.dialect_of(session)), _row(scope_id, claim, transaction_ids, now)) is not None
+        )
     except sa_exc.OperationalError as exc:
         if is_wait_for_key(exc):
             raise in_progress(claim) from exc
@@ -99,27 +103,25 @@ def in_progress(claim: Claim) -> errors.IdempotencyInProgress:
     return errors.IdempotencyInProgress(f"The first request with the key {claim.key!r} has not ended yet.")
 
 
-def _insert(
-    session: Session, scope_id: UUID, claim: Claim, transaction_ids: Sequence[UUID], now: datetime
-) -> sa.sql.dml.ReturningInsert[tuple[str]]:
-    insert = upsert.insert(session, idempotency).values(
-        ledger_id=scope_id,
-        key=claim.key,
-        request_hash=claim.request_hash,
-        created_at=now,
-        transaction_ids=pack(transaction_ids) or None,
-    )
+@functools.cache
+def _take(dialect: str) -> ReturningInsert[str]:
+    insert = upsert.insert(dialect, idempotency).values(status=None, body=None)
+    renewed = ("request_hash", "created_at", "transaction_ids", "status", "body")
+    is_expired = idempotency.c.created_at < sa.bindparam("expired_before")
     return insert.on_conflict_do_update(
-        index_elements=["ledger_id", "key"],
-        set_={
-            "request_hash": insert.excluded.request_hash,
-            "created_at": insert.excluded.created_at,
-            "transaction_ids": insert.excluded.transaction_ids,
-            "status": None,
-            "body": None,
-        },
-        where=idempotency.c.created_at < claim.expired_before,
+        index_elements=["ledger_id", "key"], set_={name: insert.excluded[name] for name in renewed}, where=is_expired
     ).returning(idempotency.c.key)
+
+
+def _row(scope_id: UUID, claim: Claim, transaction_ids: Sequence[UUID], now: datetime) -> Mapping[str, object]:
+    return {
+        "ledger_id": scope_id,
+        "key": claim.key,
+        "request_hash": claim.request_hash,
+        "created_at": now,
+        "transaction_ids": pack(transaction_ids) or None,
+        "expired_before": claim.expired_before,
+    }
 
 
 def _read_used(session: Session, scope_id: UUID, claim: Claim) -> AnyRow:

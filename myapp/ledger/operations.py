@@ -50,7 +50,7 @@ def create_ledger(session: Session, name: str, *, metadata: Mapping[str, str], n
         AlreadyExists: the name is taken.
     """
     ledger = Ledger(id=ids.new_id(now), name=name, metadata=metadata, locked_before=None, version=1, created_at=now)
-    insert = upsert.insert(session, ledgers).values(
+    insert = upsert.insert(upsert.dialect_of(session), ledgers).values(
         id=ledger.id, name=name, metadata=metadata, version=ledger.version, created_at=now
     )
     if session.scalar(insert.on_conflict_do_nothing(index_elements=["name"]).returning(ledgers.c.id)) is None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -15,6 +14,19 @@ from myapp.ledger.columns import AnyRow
 from myapp.ledger.plan import Slot
 from myapp.ledger.recording.request import Request
 from myapp.ledger.tables import accounts, ledgers
+
+# From the ledger outwards, so that a request without one known account still learns the open period.
+IS_NAMED = sa.and_(
+    accounts.c.ledger_id == sa.bindparam("of_ledger"), accounts.c.path.in_(sa.bindparam("paths", expanding=True))
+)
+NAMED = (
+    sa.select(
+        *(accounts.c.path, accounts.c.id, accounts.c.type, accounts.c.closed_at, accounts.c.currencies),
+        ledgers.c.locked_before,
+    )
+    .outerjoin_from(ledgers, accounts, IS_NAMED)
+    .where(ledgers.c.id == sa.bindparam("of_ledger"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +40,9 @@ class Parties:
 def read(session: Session, request: Request) -> Parties:
     """Read the accounts that the request names, and no lock."""
     paths = sorted({slot.path for slot in request.plan.slots})
-    rows = [row for some in chunks.of(paths) for row in session.execute(_select(request, some))]
+    of = {"of_ledger": request.ledger.id}
+    rows = [row for some in chunks.of(paths) for row in session.execute(NAMED, {**of, "paths": some})]
     return Parties({row.path: row for row in rows if row.path is not None}, rows[0].locked_before)
-
-
-def _select(request: Request, paths: Collection[str]) -> sa.Select[Any]:
-    """Select from the ledger outwards, so that a request without one known account still learns the open period."""
-    is_named = sa.and_(accounts.c.ledger_id == request.ledger.id, accounts.c.path.in_(paths))
-    columns = (accounts.c.path, accounts.c.id, accounts.c.type, accounts.c.closed_at, accounts.c.currencies)
-    query = sa.select(*columns, ledgers.c.locked_before).outerjoin_from(ledgers, accounts, is_named)
-    return query.where(ledgers.c.id == request.ledger.id)
 
 
 def check(request: Request, parties: Parties) -> None:

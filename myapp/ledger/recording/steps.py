@@ -11,11 +11,14 @@ the node that has the ledger. Rows are locked in the order of Note [Lock order].
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from myapp.ledger import currencies, idempotency, upsert
 from myapp.ledger.model import AMOUNT_MINOR_MAX, AccountType, Status
@@ -23,6 +26,7 @@ from myapp.ledger.recording import limits, parties, refusals
 from myapp.ledger.recording.request import Balance, Key, Place, Request, after
 from myapp.ledger.tables import balances, postings, transactions
 
+INSERT_POSTINGS = sa.insert(postings)
 COUNTERS = ("debits_posted", "credits_posted")
 
 
@@ -43,7 +47,7 @@ def record(session: Session, request: Request) -> Sequence[Place] | None:
     moved = _move(session, request, keys)
     places = [Place(AccountType(account.type), moved[key]) for account, key in zip(accounts, keys, strict=True)]
     limits.check(request, places)
-    session.execute(sa.insert(postings), list(_posting_rows(request, places)))
+    session.execute(INSERT_POSTINGS, list(_posting_rows(request, places)))
     return places
 
 
@@ -56,12 +60,17 @@ def _take_key(session: Session, request: Request) -> bool:
 
 def _insert_transactions(session: Session, request: Request) -> None:
     rows = sorted(_transaction_rows(request), key=lambda row: row["reference"] or "")
-    insert = upsert.insert(session, transactions).on_conflict_do_nothing(
-        index_elements=["ledger_id", "reference"], index_where=transactions.c.reference.is_not(None)
-    )
-    inserted = session.execute(insert.returning(transactions.c.id), rows).all()
+    inserted = session.execute(_insert_unless_referenced(upsert.dialect_of(session)), rows).all()
     if len(inserted) < len(rows):
         raise refusals.duplicate(session, request) or refusals.gone()
+
+
+@functools.cache
+def _insert_unless_referenced(dialect: str) -> ReturningInsert[UUID]:
+    insert = upsert.insert(dialect, transactions).on_conflict_do_nothing(
+        index_elements=["ledger_id", "reference"], index_where=transactions.c.reference.is_not(None)
+    )
+    return insert.returning(transactions.c.id)
 
 
 def _transaction_rows(request: Request) -> Iterable[dict[str, Any]]:
@@ -94,19 +103,25 @@ def _move(session: Session, request: Request, keys: Sequence[Key]) -> Mapping[Ke
         }
         for key, slot in sorted(zip(keys, request.plan.slots, strict=True), key=lambda pair: pair[0])
     ]
-    insert = upsert.insert(session, balances)
-    added = (*COUNTERS, "version")
-    insert = insert.on_conflict_do_update(
-        index_elements=["ledger_id", "account_id", "currency"],
-        set_={name: balances.c[name] + insert.excluded[name] for name in added},
-        # Written so that nothing overflows: SQLite would go on with a float.
-        where=sa.and_(*(balances.c[name] <= AMOUNT_MINOR_MAX - insert.excluded[name] for name in COUNTERS)),
-    )
-    returned = session.execute(insert.returning(*(balances.c[name] for name in Balance._fields)), rows)
+    returned = session.execute(_add(upsert.dialect_of(session)), rows)
     moved = {Key(row.account_id, row.currency): Balance(*row) for row in returned}
     if len(moved) < len(rows):
         raise refusals.overflow(session, request, keys, moved.keys()) or refusals.gone()
     return moved
+
+
+@functools.cache
+def _add(dialect: str) -> ReturningInsert[*tuple[Any, ...]]:
+    insert = upsert.insert(dialect, balances)
+    added = (*COUNTERS, "version")
+    # Written so that nothing overflows: SQLite would go on with a float.
+    fits = sa.and_(*(balances.c[name] <= AMOUNT_MINOR_MAX - insert.excluded[name] for name in COUNTERS))
+    insert = insert.on_conflict_do_update(
+        index_elements=["ledger_id", "account_id", "currency"],
+        set_={name: balances.c[name] + insert.excluded[name] for name in added},
+        where=fits,
+    )
+    return insert.returning(*(balances.c[name] for name in Balance._fields))
 
 
 def _posting_rows(request: Request, places: Sequence[Place]) -> Iterable[dict[str, Any]]:
