@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy.orm import Session
@@ -19,7 +20,22 @@ from myapp.ledger.plan import Plan, Slot
 from myapp.ledger.recording import limits, parties, refusals, steps
 from myapp.ledger.recording.request import Balance, Key, Place, Request
 
-RECORD = importlib.resources.files("myapp.ledger").joinpath("sql/record.sql").read_text()
+PARAMETER = re.compile(r"%\((\w+)\)s")
+
+
+def _compact(text: str) -> tuple[str, Mapping[str, str]]:
+    """Return the statement as short as it can be said, and the short name of each parameter.
+
+    The driver parses a text anew each time it runs, unless it is at most 4,096 characters long; for this one that
+    would be a good part of the work.
+    """
+    text = " ".join(re.sub(r"--.*", "", text).split())
+    text = re.sub(r" ?([(),=<>+*-]) ?", r"\1", text)
+    names = {name: str(number) for number, name in enumerate(dict.fromkeys(PARAMETER.findall(text)))}
+    return PARAMETER.sub(lambda found: f"%({names[found[1]]})s", text), names
+
+
+RECORD, NAMES = _compact(importlib.resources.files("myapp.ledger").joinpath("sql/record.sql").read_text())
 
 
 def record(session: Session, request: Request) -> Sequence[Place] | None:
@@ -67,12 +83,8 @@ def _balances(row: AnyRow) -> Mapping[Key, Balance]:
 
 
 def _parameters(request: Request) -> dict[str, object]:
-    return {
-        **_of_request(request),
-        **_of_slots(request.plan.slots),
-        **_of_transactions(request),
-        **_of_lines(request.plan),
-    }
+    parts = (_of_request(request), _of_slots(request.plan.slots), _of_transactions(request), _of_lines(request.plan))
+    return {NAMES[name]: value for part in parts for name, value in part.items()}
 
 
 def _of_request(request: Request) -> dict[str, object]:

@@ -164,8 +164,8 @@ def at_once(*actions: Callable[[], object]) -> Sequence[str]:
         try:
             action()
             ends.append("done")
-        except errors.Refusal as refusal:
-            ends.append(refusal.code)
+        except errors.LedgerError as error:
+            ends.append(error.code)
 
     threads = [threading.Thread(target=act, args=[action]) for action in actions]
     for thread in threads:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from tests.integration.ledger.desk import Desk, at_once, in_every_form, limits, transfer
@@ -54,3 +56,9 @@ class TestTwoAtOnce:
 
         assert ends == ["done", "insufficient-funds"]
         assert shop.violations() == []
+
+    def test_do_not_both_change_what_only_one_has_seen(self, shop: Desk) -> None:
+        for version in range(1, 6):
+            change = functools.partial(shop.change, "assets:bank", expected_version=version, metadata={})
+
+            assert at_once(*[change] * ACTORS) == ["done", *["precondition-failed"] * (ACTORS - 1)]
