@@ -16,17 +16,18 @@ from myapp.api import errors, fields, problems
 from myapp.api.respond import MEDIA_TYPE
 
 JSON_NAMES = {
-    "`str`": "a string",
-    "`int`": "an integer",
-    "`float`": "a number",
-    "`bool`": "true or false",
-    "`object`": "an object",
-    "`array`": "an array",
-    "`null`": "null",
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "an array",
+    "null": "null",
 }
 
 _PATH = re.compile(r" - at (?P<key>`key` in )?`\$(?P<path>.*)`\Z", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>[0-9]+)\]")
+_TYPES = re.compile(r"(?P<before>Expected|got) `(?P<types>[a-z]+(?: \| [a-z]+)*)`")
 _REGEX = re.compile(r"Expected `str` matching regex (?P<pattern>'.*'|\".*\")", re.DOTALL)
 
 
@@ -97,9 +98,12 @@ def _in_json_words(message: str, pointer: str) -> str:
         for source, advice in fields.ADVICE.items():
             if pattern["pattern"] in (repr(source), f"'{source}'"):
                 return f"Expected {advice}"
-    for python, words in JSON_NAMES.items():
-        message = message.replace(python, words)
-    return message
+    return _TYPES.sub(_name_types, message)
+
+
+def _name_types(found: re.Match[str]) -> str:
+    names = [JSON_NAMES.get(name, name) for name in found["types"].split(" | ")]
+    return f"{found['before']} {' or '.join(names)}"
 
 
 def _refuse_malformed(body: bytes) -> None:

@@ -26,13 +26,18 @@ class Exponents:
 
     def of(self, session: Session, ledger: model.Ledger, codes: Collection[str]) -> Mapping[str, int]:
         """Return the exponents of these codes, asking the database for those not known yet."""
-        known = self._known.get(ledger.id, {})
+        known = self.known(ledger.id)
         missing = {code for code in codes if code not in known}
         if not missing:
             return known
-        return self._learn(ledger.id, queries.exponents(session, ledger, missing))
+        return self.learn(ledger.id, queries.exponents(session, ledger, missing))
 
-    def _learn(self, ledger_id: UUID, learned: Mapping[str, int]) -> Mapping[str, int]:
+    def known(self, ledger_id: UUID) -> Mapping[str, int]:
+        """Return what is remembered of a ledger."""
+        return self._known.get(ledger_id, {})
+
+    def learn(self, ledger_id: UUID, learned: Mapping[str, int]) -> Mapping[str, int]:
+        """Remember more of a ledger, and return all that is known of it now."""
         with self._lock:
             known = {**self._known.get(ledger_id, {}), **learned}
             self._known[ledger_id] = known

@@ -189,14 +189,24 @@ class Balance(Output, kw_only=True):
     available: Money
 
 
+EXAMPLE_BALANCE = {
+    "debits": "100.00",
+    "credits": "40.00",
+    "balance": "60.00",
+    "pending_debits": "0.00",
+    "pending_credits": "5.00",
+    "available": "55.00",
+}
+
+
 class Account(Output, kw_only=True):
     path: AccountPath
     type: Annotated[model.AccountType, Meta(examples=["asset"])]
-    closed: bool
-    currencies: list[CurrencyCode] | None
-    limits: dict[CurrencyCode, Limits]
+    closed: Annotated[bool, Meta(examples=[False])]
+    currencies: Annotated[list[CurrencyCode] | None, Meta(examples=[None])]
+    limits: Annotated[dict[CurrencyCode, Limits], Meta(examples=[{"USD": {"min": "0.00"}}])]
     metadata: Metadata
-    balances: dict[CurrencyCode, Balance]
+    balances: Annotated[dict[CurrencyCode, Balance], Meta(examples=[{"USD": EXAMPLE_BALANCE}])]
 
 
 class Posting(Output, kw_only=True):
