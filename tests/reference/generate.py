@@ -76,7 +76,7 @@ def likely_codes(book: Book, paths: Sequence[str]) -> list[str]:
     accounts = [book.accounts[path] for path in paths]
     taken = [code for code in codes_of(book) if all(code in (account.currencies or [code]) for account in accounts)]
     limited = [code for account in accounts for code in account.limits if code in taken]
-    return [*codes_of(book), *taken * 3, *limited * 6]
+    return [*codes_of(book), *taken * 5, *limited * 9]
 
 
 @st.composite
@@ -177,9 +177,9 @@ def limits(draw: DrawFn, book: Book, path: str, currency: str) -> NewLimits:
 
 @st.composite
 def new_accounts(draw: DrawFn, book: Book) -> NewAccount:
-    path = draw(st.sampled_from([*[path for path in ACCOUNTS if path not in book.accounts] * 9, *ACCOUNTS]))
-    codes = st.sampled_from((*codes_of(book) * 5, *NO_CURRENCIES))
-    currencies = draw(st.sampled_from((None, None, None, None, ["USD"], ["USD", "JPY", "BULK"], ["USD", "XAU"])))
+    path = draw(st.sampled_from([*[path for path in ACCOUNTS if path not in book.accounts] * 25, *ACCOUNTS]))
+    codes = st.sampled_from((*codes_of(book) * 9, *NO_CURRENCIES))
+    currencies = draw(st.sampled_from((*(None,) * 12, ["USD"], ["USD", "JPY"], ["USD", "XAU"])))
     limited = draw(st.lists(codes if currencies is None else st.sampled_from(currencies), max_size=2, unique=True))
     return NewAccount(
         path=path,
