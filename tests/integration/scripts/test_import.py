@@ -178,8 +178,13 @@ class TestAssertions:
         assert f"{path}:7: assets:Cash on 2024-02-02: expected 99.00 USD, found 100.00" in result.out
         assert cents(account("assets:Cash")) == 100_00
 
+    def test_count_what_went_out_as_well(self, myapp, write, name):
+        journal = ACCOUNTS + PAID + INTO_OLD.format("5.00") + "2024-03-01 balance Assets:Cash 95.00 USD\n"
+        result = myapp("import", write(journal), "--ledger", name)
+        assert (result.code, result.err) == (0, "")
+
     def test_are_put_to_the_whole_ledger_and_not_only_to_the_journal(self, myapp, sessions, write, name):
-        journal = ACCOUNTS + PAID + "2024-02-02 balance Assets  100.00 USD\n".replace("Assets ", "Assets:Cash ")
+        journal = ACCOUNTS + PAID + "2024-02-02 balance Assets:Cash  100.00 USD\n"
         path = write(journal)
         assert myapp("import", path, "--ledger", name).code == 0
         with session_scope(sessions) as session:

@@ -94,12 +94,13 @@ class TestImportOverHttp:
     def test_loads_a_journal_once(self, myapp, service, write, transactions, name, monkeypatch):
         # Every list has several pages.
         monkeypatch.setattr(client, "PAGE_SIZE", 2)
-        path = write(ACCOUNTS + YEAR + "2025-01-01 balance Assets:Cash 1278.00 USD\n")
+        balances = "2025-01-01 balance Assets:Cash 1278.00 USD\n2025-01-01 balance Income:Work -1278.00 USD\n"
+        path = write(ACCOUNTS + YEAR + balances)
         first = myapp("import", path, "--ledger", name, "--url", service)
         assert (first.code, first.err) == (0, "")
         assert f"Ledger {name} (new)" in first.out
         assert "transactions  12 recorded, 0 already there" in first.out
-        assert "assertions    1 hold, 0 fail" in first.out
+        assert "assertions    2 hold, 0 fail" in first.out
 
         second = myapp("import", path, "--ledger", name, "--url", service)
         assert second.code == 0
