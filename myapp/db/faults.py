@@ -15,6 +15,9 @@ from myapp.db import errors
 
 COMMITTING = "db.committing"
 
+# Whoever finds out by other means that another unit of work was in the way raises this, and is repeated as well.
+pyramid_retry.mark_error_retryable(errors.Conflict)
+
 
 def listen(engine: Engine) -> None:
     """Mark the errors of this engine."""

@@ -14,6 +14,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from sqlalchemy.engine import Engine
 
+from myapp.db import errors
 from tests.integration.db.conftest import MakeNotes, Note, NotesApp
 
 COUNT = sa.text("SELECT count(*) FROM notes")
@@ -164,6 +165,19 @@ class TestPromise11RetriedAtEveryPhase:
             blockers.append(blocker)
             assert notes.client.post("/notes").text == "2"
 
+        assert notes.texts() == ["mine"]
+
+    def test_a_conflict_that_the_application_found_itself(self, make_notes: MakeNotes):
+        def view(request: Request) -> Response:
+            attempt = request.environ["retry.attempt"]
+            request.dbsession.execute(WRITE, {"id": 1, "text": "mine"})
+            if attempt == 0:
+                raise errors.Conflict("somebody was faster")
+            return Response(str(attempt + 1))
+
+        notes = make_notes(view)
+
+        assert notes.client.post("/notes").text == "2"
         assert notes.texts() == ["mine"]
 
     def test_gives_up_after_the_attempts_of_the_setting(self, make_notes: MakeNotes, dialect: str):
