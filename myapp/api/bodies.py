@@ -110,7 +110,7 @@ def _refuse_malformed(body: bytes) -> None:
     """Refuse what is not JSON, and repeated names, which the typed decoder does not see."""
     try:
         text = body.decode()
-        json.loads(text, object_pairs_hook=_members, parse_constant=_no_constant, parse_int=len, parse_float=len)
+        _strict.decode(text)
     except UnicodeDecodeError as exc:
         raise errors.MalformedJson(f"The body is not UTF-8 (byte {exc.start}).") from exc
     except json.JSONDecodeError as exc:
@@ -145,3 +145,7 @@ def _no_constant(name: str) -> None:
 
 def _first_line(exc: BaseException) -> str:
     return str(exc).partition("\n")[0]
+
+
+# Made once: json.loads makes a decoder for every call that has hooks. Numbers are not needed, whatever their size.
+_strict = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_no_constant, parse_int=len, parse_float=len)

@@ -20,6 +20,15 @@ WRITES = [
 ]
 
 
+def in_another_order(value: Any) -> Any:
+    """Return JSON that means the same, with the members of every object the other way round."""
+    if isinstance(value, list):
+        return [in_another_order(each) for each in value]
+    if isinstance(value, dict):
+        return {name: in_another_order(each) for name, each in reversed(value.items())}
+    return value
+
+
 @pytest.mark.parametrize(("method", "path", "make"), WRITES, ids=[path for _method, path, _make in WRITES])
 class TestRepeated:
     def test_answers_as_the_first_time(self, shop: Shop, method: str, path: str, make: Any) -> None:
@@ -39,7 +48,7 @@ class TestRepeated:
         wanted, key = make(), secrets.token_hex(8)
         shop.must(201, method, path, wanted, Idempotency_Key=key)
 
-        again = shop.call(method, path, dict(reversed(wanted.items())), Idempotency_Key=key)
+        again = shop.call(method, path, in_another_order(wanted), Idempotency_Key=key)
 
         assert again.headers["Idempotency-Replayed"] == "true"
 
