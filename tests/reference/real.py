@@ -109,7 +109,7 @@ class Real:
         with self.unit_of_work(readonly=True) as (session, ledger):
             currencies = queries.list_currencies(session, ledger, after=None, limit=ENOUGH)
             accounts = queries.list_accounts(session, ledger, after=None, limit=ENOUGH)
-            found = {path: queries.list_postings(session, ledger, path, after=None, limit=ENOUGH) for path in paths}
+            found = {path: list(read_statement(session, ledger, path)) for path in paths}
         return State(
             currencies={currency.code: currency.exponent for currency in currencies},
             accounts={account.path: as_seen(account) for account in accounts},
@@ -151,6 +151,16 @@ class Real:
             version=found.balance_version,
             balance=found.balance_minor,
         )
+
+
+def read_statement(session: Session, ledger: Ledger, path: str) -> Iterator[StatementLine]:
+    """Read a whole statement page by page."""
+    after: queries.PostingPosition | None = None
+    while page := queries.list_postings(session, ledger, path, after=after, limit=PAGE):
+        yield from page
+        if len(page) < PAGE:
+            return
+        after = queries.PostingPosition(page[-1].effective_at, page[-1].balance_version, page[-1].currency)
 
 
 def as_seen(account: Account) -> SeenAccount:
