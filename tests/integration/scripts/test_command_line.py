@@ -44,7 +44,8 @@ class TestMyapp:
         reading, writing = os.pipe()
         os.close(reading)
         command = [sys.executable, "-m", "myapp.scripts.main", "keys", "list"]
-        environ = {**os.environ, URL_VARIABLE: database_url}
+        # As usual, output waits in a buffer until the end.
+        environ = {**os.environ, URL_VARIABLE: database_url, "PYTHONUNBUFFERED": ""}
         done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, env=environ, check=False)
         os.close(writing)
         assert (done.returncode, done.stderr) == (141, b"")
