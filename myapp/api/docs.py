@@ -52,7 +52,7 @@ def get_home(request: AnyRequest) -> Response:
 def get_docs(request: AnyRequest) -> Response:
     """Serve the documentation."""
     document = openapi.document(request.registry)
-    return _page("docs.mako", document=document, groups=docs_operations.groups(document, base=request.host_url))
+    return render("docs.mako", document=document, groups=docs_operations.groups(document, base=request.host_url))
 
 
 @view_config(route_name="problem", request_method="GET", permission=NO_PERMISSION_REQUIRED)
@@ -63,7 +63,7 @@ def get_problem(request: AnyRequest) -> Response:
     if kind is None:
         raise ledger_errors.NotFound(f"There is no problem code {code!r}; /docs lists all of them.")
     if _wants_html(request):
-        return _page("problem.mako", kind=kind)
+        return render("problem.mako", kind=kind)
     body = {"code": kind.code, "status": kind.status, "title": kind.title, "explanation": kind.explanation}
     return respond.answer(json.dumps(body).encode(), cache="no-cache")
 
@@ -91,7 +91,8 @@ def described(text: str) -> Markup:
     return Markup("".join(parts))  # noqa: S704 - each part was escaped
 
 
-def _page(name: str, **values: object) -> Response:
+def render(name: str, **values: object) -> Response:
+    """Return a page made from a template of the assets."""
     html = _PAGES.get_template(name).render_unicode(
         style=STYLE, kinds=problems.KINDS.values(), colored=colored, described=described, **values
     )

@@ -10,17 +10,16 @@
     ├── UnsupportedMediaType   415 unsupported-media-type
     └── ValidationFailed       422 validation-failed, with the field errors
 
-The exception views run while the database transaction is being given up, so they ask the database nothing. They leave
+The exception views run while the database transaction is being given up, or after it was (pyramid_tm gives them what
+fails at commit), so they ask the database nothing. They leave
 `request.exception` as it is: pyramid_retry reads it, and may repeat the request and drop the answer made here.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import pyramid_retry
 from pyramid.exceptions import URLDecodeError
 from pyramid.httpexceptions import HTTPClientError, HTTPServerError
 from pyramid.response import Response
@@ -159,16 +158,3 @@ def failed(exc: Exception, request: AnyRequest) -> Response:
         return problems.response(request, meaning.code, str(meaning))
     log.error("request_id=%s failed", request.request_id, exc_info=exc)
     return problems.response(request, "internal", problems.KINDS["internal"].explanation)
-
-
-def answered(handler: Callable[[Any], Response], request: Any) -> Response:
-    """Return the handler's answer; what fails beyond the exception views, at commit, is given to them here.
-
-    An error that pyramid_retry will repeat the request for goes on to it.
-    """
-    try:
-        return handler(request)
-    except Exception as exc:
-        if pyramid_retry.is_error_retryable(request, exc):
-            raise
-        return request.invoke_exception_view(reraise=True)

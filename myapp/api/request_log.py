@@ -1,7 +1,4 @@
-"""The outermost tween: every request gets an id, a time and one line in the log, however it ends.
-
-What fails after the view, at commit, has left the exception views behind; it is answered here, by the same views.
-"""
+"""The outermost tween: every request gets an id, a time and one line in the log, however it ends."""
 
 from __future__ import annotations
 
@@ -15,8 +12,6 @@ from urllib.parse import quote
 import pyramid_retry
 from pyramid.registry import Registry
 from pyramid.response import Response
-
-from myapp.api import errors
 
 log = logging.getLogger("myapp.requests")
 
@@ -39,7 +34,7 @@ def request_log_tween(handler: Handler, _registry: Registry) -> Handler:
 
     def logged(request: Any) -> Response:
         began = time.perf_counter()
-        response = errors.answered(handler, request)
+        response = handler(request)
         if pyramid_retry.is_error_retryable(request, request.exception):
             # It will run again, and the answer to this attempt is thrown away.
             return response

@@ -8,7 +8,7 @@ import re
 import pytest
 import webtest
 
-from myapp.api import problems
+from myapp.api import docs, problems
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -91,6 +91,16 @@ class TestDocumentation:
         assert set(statuses) <= {200, 201, 422, 409}
         assert 400 not in statuses
         assert statuses.count(201) >= 3
+
+
+class TestTemplates:
+    def test_escape_what_they_show(self) -> None:
+        kind = problems.Kind(code="a", status=400, title="<b>&", explanation='<i> `<u>` "')
+
+        page = docs.render("problem.mako", kind=kind).text
+
+        assert "<h1>&lt;b&gt;&amp;</h1>" in page
+        assert "&lt;i&gt; <code>&lt;u&gt;</code>" in page
 
 
 class TestProblemPages:
