@@ -87,6 +87,19 @@ class TestListAccounts:
         assert second["next"] is None
         assert [each["path"] for each in incomes["items"]] == [SALES]
 
+    def test_is_in_the_order_of_code_points_on_every_database(self, shop: Shop) -> None:
+        paths = ["x:a", "x:B", "x:Z", "x:é", "x:z", "x-y", "x.y", "x y", "X", "x:a:b", "x:資産", "x:\U0001f4b0"]
+        for path in paths:
+            shop.must(201, "POST", "accounts", {"path": path, "type": "asset"})
+
+        listed, after = [], ""
+        while after is not None:
+            page = shop.must(200, "GET", f"accounts?prefix=x:&limit=1{after and f'&after={after}'}")
+            listed += [each["path"] for each in page["items"]]
+            after = page["next"]
+
+        assert listed == sorted(path for path in paths if path.startswith("x:"))
+
 
 class TestChangeAccount:
     def test_changes_what_is_named_and_leaves_the_rest(self, shop: Shop) -> None:

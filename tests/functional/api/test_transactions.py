@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -220,6 +221,32 @@ class TestList:
         found = busy_shop.must(200, "GET", f"transactions{query}")
 
         assert [each["reference"] for each in found["items"]] == references
+
+    @pytest.mark.parametrize(
+        "key",
+        [
+            "a'b",
+            'a"b',
+            "a\\b",
+            "$",
+            "$.a",
+            "a[0]",
+            "a%b_c",
+            ":a",
+            "ключ",
+            "a b",
+            "null",
+            "\U0001f4b0",
+            "a'; DROP TABLE ledgers; --",
+        ],
+    )
+    def test_finds_metadata_by_any_name(self, shop: Shop, key: str) -> None:
+        shop.must(201, "POST", "transactions", sale(metadata={key: f"value of {key}"}))
+        shop.must(201, "POST", "transactions", sale(metadata={"a": "b"}))
+
+        found = shop.must(200, "GET", f"transactions?{urlencode({f'metadata.{key}': f'value of {key}'})}")
+
+        assert [each["metadata"] for each in found["items"]] == [{key: f"value of {key}"}]
 
     def test_pages_keep_their_criteria(self, busy_shop: Shop) -> None:
         first = busy_shop.call("GET", f"transactions?limit=1&account={SALES}")
