@@ -32,6 +32,7 @@ REQUESTS_VARIABLE = "MYAPP_TEST_REQUESTS"
 REQUESTS = 300
 THREADS = 16
 REPEATS_SHARE = 4
+PAUSE_SECONDS = 0.02
 SEED = 2026
 
 PLACES = {
@@ -154,6 +155,7 @@ def watch(service: Service, look: Callable[[Service], None], done: threading.Eve
                 raise
         else:
             snapshots += 1
+        done.wait(PAUSE_SECONDS)
     return snapshots
 
 
