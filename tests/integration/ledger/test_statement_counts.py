@@ -25,17 +25,17 @@ READS: dict[str, tuple[Read, int]] = {
         lambda session, ledger: queries.list_transactions(
             session, ledger, criteria=queries.TransactionFilter(account="assets:till"), after=None, limit=9
         ),
-        2,
+        3,
     ),
     "list_postings": (
         lambda session, ledger: queries.list_postings(session, ledger, "assets:till", after=None, limit=9),
-        2,
+        3,
     ),
     "list_postings from a time": (
         lambda session, ledger: queries.list_postings(
             session, ledger, "assets:till", effective_from=NOW, after=None, limit=9
         ),
-        3,
+        4,
     ),
     "find_key": (lambda session, ledger: access.find_key(session, "nobody's"), 1),
 }
@@ -77,5 +77,5 @@ def test_a_repeated_key(shop: Desk, form: Form) -> None:
     with shop.at_work() as session, counted(session) as sent:
         operations.record(session, shop.ledger, batch, now=NOW, form=form, claim=key("k"))
 
-    # Exponents, the key, what it was used for, its transactions, their postings.
-    assert len(sent) == 5
+    # Exponents, the key, what it was used for, its transactions, their postings, the accounts of those.
+    assert len(sent) == 6
