@@ -18,9 +18,9 @@ ACCOUNTS: Mapping[str, tuple[str, Mapping[str, int]]] = {
     "equity:opening": ("equity", {}),
     HOT: ("asset", {}),
     "assets:purse": ("asset", {"min": 0}),
-    "assets:safe": ("asset", {"min": -10_000, "max": 20_000}),
+    "assets:safe": ("asset", {"min": -10_000, "max": 6_000}),
     "liabilities:wallet:anna": ("liability", {"min": 0}),
-    "liabilities:wallet:bert": ("liability", {"min": 0, "max": 15_000}),
+    "liabilities:wallet:bert": ("liability", {"min": 0, "max": 4_000}),
 }
 BATCH_SHARE = 0.15
 HOT_SHARE = 0.6

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import webtest
 from pyramid.router import Router
 from pyramid_retry import IBeforeRetry
@@ -104,6 +105,7 @@ def test_keeps_every_promise_under_sixteen_threads(service: Service, place: str)
     answers += [send(service.client(), call) for call in calls]
     accepted = check_keys(answers)
     check_books(service, accepted)
+    check_deadlocks(service)
 
 
 def under_load(service: Service, calls: Sequence[traffic.Call]) -> tuple[list[Answer], int]:
@@ -245,3 +247,14 @@ def check_books(service: Service, accepted: Sequence[traffic.Call]) -> None:
     assert len(recorded) == sum(call.transactions for call in accepted)
     for look in LOOKS:
         look(service)
+
+
+def check_deadlocks(service: Service) -> None:
+    """PostgreSQL met none, not even one that was repeated inside: everyone takes locks in one order."""
+    engine = service.app.registry["db.engine"]
+    if engine.dialect.name == "postgresql":
+        # A connection tells its figures at its end.
+        engine.dispose()
+        with engine.connect() as connection:
+            query = sa.text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+            assert connection.scalar(query) == 0
