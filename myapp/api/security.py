@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -25,7 +26,18 @@ READ = access.Scope.READ.value
 WRITE = access.Scope.WRITE.value
 ADMIN = access.Scope.ADMIN.value
 
-FORWARDING_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
+# As WSGI spells them; with them goes everything that begins with the prefix. Any one of them tells of a proxy.
+FORWARDING_PREFIX = "HTTP_X_FORWARDED_"
+FORWARDING_HEADERS = frozenset(
+    {
+        "HTTP_FORWARDED",
+        "HTTP_VIA",
+        "HTTP_X_REAL_IP",
+        "HTTP_X_CLIENT_IP",
+        "HTTP_TRUE_CLIENT_IP",
+        "HTTP_CF_CONNECTING_IP",
+    }
+)
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::[0-9]+)?\Z")
 
@@ -107,12 +119,16 @@ def _require_loopback(request: AnyRequest) -> None:
     address = request.environ.get("REMOTE_ADDR", "")
     named = _HOST.match(request.environ.get("HTTP_HOST", ""))
     host = named["name"].strip("[]").lower() if named else ""
-    forwarded = any(name in request.headers for name in FORWARDING_HEADERS)
-    if forwarded or not _is_loopback(address) or not (host == "localhost" or _is_loopback(host)):
+    if _is_forwarded(request.environ) or not _is_loopback(address) or not (host == "localhost" or _is_loopback(host)):
         raise errors.Forbidden(
             "Access is open to programs on the same machine only (myapp.auth = open). "
             "Use the address 127.0.0.1 or localhost, or set myapp.auth = keys."
         )
+
+
+def _is_forwarded(environ: Mapping[str, object]) -> bool:
+    """Say whether a proxy on this machine passed the request on; the server has to leave its headers in."""
+    return any(name in FORWARDING_HEADERS or name.startswith(FORWARDING_PREFIX) for name in environ)
 
 
 def _is_loopback(address: str) -> bool:
