@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from pyramid.config import Configurator
 from pyramid.registry import Registry
@@ -17,8 +18,11 @@ from myapp.db import factory, scope
 from myapp.ledger import recording
 from myapp.migrations import head
 
+# The file whose database `alembic upgrade head` migrates.
+DEFAULT_INI = "development.ini"
 
-def main(_global_config: dict[str, str], **raw_settings: str) -> Router:
+
+def main(global_config: dict[str, str], **raw_settings: str) -> Router:
     """Return the WSGI application, as `pserve` and the tests make it.
 
     Raises:
@@ -26,13 +30,13 @@ def main(_global_config: dict[str, str], **raw_settings: str) -> Router:
             schema; the message says what to do.
     """
     try:
-        return make_application(raw_settings)
+        return make_application(raw_settings, upgrade_command=_upgrade_command(global_config.get("__file__")))
     except errors.MyappError as exc:
         # Whoever starts a server is helped by the message, not by a traceback through the server.
         sys.exit(f"myapp cannot start. {exc}")
 
 
-def make_application(raw_settings: dict[str, str]) -> Router:
+def make_application(raw_settings: dict[str, str], *, upgrade_command: str) -> Router:
     """Return the WSGI application.
 
     Raises:
@@ -43,21 +47,28 @@ def make_application(raw_settings: dict[str, str]) -> Router:
     with Configurator(settings=dict(raw_settings)) as config:
         config.registry["myapp.settings"] = read.application
         config.include("myapp.db")
-        _meet_database(config.registry, read.application)
+        _meet_database(config.registry, read.application, upgrade_command)
         config.include("myapp.api")
     return config.make_wsgi_app()
 
 
-def _meet_database(registry: Registry, application: settings.Application) -> None:
+def _meet_database(registry: Registry, application: settings.Application, upgrade_command: str) -> None:
     """Make sure that the database is the one the code needs, and learn what it is."""
     engine = registry["db.engine"]
     try:
-        head.require(engine)
+        head.require(engine, command=upgrade_command)
         registry["myapp.schema_heads"] = head.expected()
         registry["myapp.recording"] = _form(application.recording, registry["db.sessions"])
     finally:
         # A server may fork after this, and no two processes may share a connection.
         engine.dispose()
+
+
+def _upgrade_command(ini_file: str | None) -> str:
+    """Return the command that brings the database of this start to the current schema."""
+    if ini_file is None or Path(ini_file).name == DEFAULT_INI or os.environ.get(settings.URL_VARIABLE):
+        return "alembic upgrade head"
+    return f"alembic -x ini={ini_file} upgrade head"
 
 
 def _form(chosen: settings.Recording, sessions: factory.Sessions) -> recording.Form:

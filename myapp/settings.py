@@ -11,6 +11,7 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from myapp import errors
 
@@ -18,6 +19,15 @@ URL_VARIABLE = "MYAPP_DATABASE_URL"
 
 # Settings of the libraries this application includes; they check their own values.
 FOREIGN_PREFIXES = ("pyramid.", "debugtoolbar.")
+
+# The drivers this project is made and tested with.
+SQLITE = ("sqlite", "sqlite+pysqlite")
+POSTGRESQL = ("postgresql", "postgresql+psycopg")
+
+# Databases count time-outs in whole milliseconds, and zero of them means no bound at all.
+SECONDS_MIN, SECONDS_MAX = 0.001, 3600
+# A hundred years, so that every date reckoned from it exists.
+DAYS_MAX = 36_500
 
 ISOLATION_LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 
@@ -72,9 +82,20 @@ class Application:
     idempotency_days: int = 7
 
 
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    # A SQLite database is a file: each connection to one in memory has a database of its own.
+    is_file = parts.path not in ("", "/", "/:memory:")
+    # A port that is no number is found when it is asked for.
+    is_known = is_file if parts.scheme in SQLITE else parts.scheme in POSTGRESQL and (parts.port or 0) >= 0
+    if not is_known:
+        raise ValueError
+    return text
+
+
 def _seconds(text: str) -> float:
     seconds = float(text)
-    if not 0 < seconds <= 3600:
+    if not SECONDS_MIN <= seconds <= SECONDS_MAX:
         raise ValueError
     return seconds
 
@@ -84,6 +105,13 @@ def _count(text: str) -> int:
     if not 1 <= count <= 2**31 - 1:
         raise ValueError
     return count
+
+
+def _days(text: str) -> int:
+    days = _count(text)
+    if days > DAYS_MAX:
+        raise ValueError
+    return days
 
 
 def _isolation(text: str) -> str:
@@ -109,10 +137,11 @@ class Setting:
     expects: str
 
 
-SECONDS = "a number of seconds above 0, at most 3600"
+SECONDS = f"a number of seconds from {SECONDS_MIN} to {SECONDS_MAX}"
+URL = "sqlite:////path/to/file or postgresql://user:password@host:port/database"
 
 DATABASE: Sequence[Setting] = (
-    Setting(key="sqlalchemy.url", field="url", read=_name, expects="a SQLAlchemy URL"),
+    Setting(key="sqlalchemy.url", field="url", read=_url, expects=URL),
     Setting(key="db.application_name", field="application_name", read=_name, expects="a name"),
     Setting(key="db.pool_size", field="pool_size", read=_count, expects="a whole number from 1"),
     Setting(key="db.pool_timeout_seconds", field="pool_timeout_seconds", read=_seconds, expects=SECONDS),
@@ -127,7 +156,12 @@ APPLICATION: Sequence[Setting] = (
     Setting(key="myapp.auth", field="auth", read=Auth, expects=" | ".join(Auth)),
     Setting(key="myapp.recording", field="recording", read=Recording, expects=" | ".join(Recording)),
     Setting(key="myapp.body_bytes_max", field="body_bytes_max", read=_count, expects="a number of bytes from 1"),
-    Setting(key="myapp.idempotency_days", field="idempotency_days", read=_count, expects="a number of days from 1"),
+    Setting(
+        key="myapp.idempotency_days",
+        field="idempotency_days",
+        read=_days,
+        expects=f"a number of days from 1 to {DAYS_MAX}",
+    ),
 )
 
 
@@ -166,11 +200,6 @@ def read_database(raw: Mapping[str, str], environ: Mapping[str, str]) -> Databas
     if problems:
         raise SettingsError(problems)
     return Database(**values)  # type: ignore[arg-type]
-
-
-def read_application(raw: Mapping[str, str], environ: Mapping[str, str]) -> Application:
-    """Return the application's own settings."""
-    return read(raw, environ).application
 
 
 def read_ini(path: str) -> Mapping[str, str]:

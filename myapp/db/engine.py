@@ -26,8 +26,8 @@ IDLE_SECONDS_BEFORE_PING = 10.0
 class Policy(Protocol):
     """What a database needs of its own; the modules `sqlite` and `postgresql` are one each."""
 
-    def engine_arguments(self, url: sa.URL, database: settings.Database, /) -> dict[str, Any]:
-        """Return what `create_engine` needs for this URL."""
+    def engine_arguments(self, database: settings.Database, /) -> dict[str, Any]:
+        """Return what `create_engine` needs beside the URL."""
 
     def listen(self, engine: Engine, database: settings.Database, /) -> None:
         """Set connections and units of work up."""
@@ -43,12 +43,10 @@ def build(database: settings.Database) -> Engine:
     """Return an engine for the database; no connection is made yet.
 
     Shape: a pool of `pool_size` connections without overflow, so that a request beyond it waits, bounded.
-    Raises:
-        settings.SettingsError: the URL is not one of a database this layer knows.
     """
-    url = _parse(database.url)
+    url = sa.make_url(database.url)
     policy = _policy(url.get_backend_name())
-    engine = sa.create_engine(url, **policy.engine_arguments(url, database))
+    engine = sa.create_engine(url, **policy.engine_arguments(database))
     policy.listen(engine, database)
     faults.listen(engine)
     _ping_after_idling(engine)
@@ -63,16 +61,6 @@ def execution_options(declared: options.Options, method: str, dialect: str) -> d
 
 def _policy(dialect: str) -> Policy:
     return sqlite if dialect == "sqlite" else postgresql
-
-
-def _parse(text: str) -> sa.URL:
-    try:
-        url = sa.make_url(text)
-    except sa_exc.ArgumentError as exc:
-        raise settings.SettingsError(["sqlalchemy.url: not a database URL"]) from exc
-    if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise settings.SettingsError([f"sqlalchemy.url: {url.drivername} is neither sqlite nor postgresql"])
-    return url
 
 
 def _ping_after_idling(engine: Engine) -> None:

@@ -50,7 +50,9 @@ def _is_outcome_unknown(context: ExceptionContext) -> bool:
     exc = context.sqlalchemy_exception
     if exc is not None and errors.sqlstate(exc) == errors.STATEMENT_COMPLETION_UNKNOWN:
         return True
-    if context.statement is not None or not context.is_disconnect or context.connection is None:
+    connection = context.connection
+    if context.statement is not None or not context.is_disconnect or connection is None:
         return False
+    is_readonly = bool(connection.get_execution_options().get("db_readonly"))
     # The connection is not invalidated yet, so its notes can still be read.
-    return bool(context.connection.info.get(COMMITTING))
+    return not is_readonly and bool(connection.info.get(COMMITTING))

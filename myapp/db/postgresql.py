@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
@@ -14,10 +13,11 @@ from myapp.db import errors
 from myapp.db.options import Options
 
 MILLISECONDS = 1000
+STATEMENTS_RAN = "db.statements_ran"
 
 
-def engine_arguments(_url: sa.URL, database: settings.Database) -> dict[str, Any]:
-    """Return what `create_engine` needs for this URL."""
+def engine_arguments(database: settings.Database) -> dict[str, Any]:
+    """Return what `create_engine` needs beside the URL."""
     waits = {
         "lock_timeout": database.lock_timeout_seconds,
         "statement_timeout": database.statement_timeout_seconds,
@@ -41,7 +41,8 @@ def engine_arguments(_url: sa.URL, database: settings.Database) -> dict[str, Any
 def listen(engine: Engine, _database: settings.Database) -> None:
     """Give units of work their own time-out, and never let COMMIT quietly mean ROLLBACK."""
 
-    def limit(connection: Connection) -> None:
+    def begin(connection: Connection) -> None:
+        connection.info[STATEMENTS_RAN] = False
         seconds = connection.get_execution_options().get("db_timeout_seconds")
         if seconds is not None:
             milliseconds = round(seconds * MILLISECONDS)
@@ -49,15 +50,22 @@ def listen(engine: Engine, _database: settings.Database) -> None:
                 f"SET LOCAL statement_timeout = {milliseconds}; SET LOCAL lock_timeout = {milliseconds}"
             )
 
+    def note_statement(connection: Connection, *_statement: object) -> None:
+        connection.info[STATEMENTS_RAN] = True
+
     # PostgreSQL answers COMMIT in a failed transaction with ROLLBACK and no error at all.
     def refuse_lost_work(connection: Connection) -> None:
-        if _status(connection.connection.dbapi_connection) == TransactionStatus.INERROR:
+        status = _status(connection.connection.dbapi_connection)
+        is_over = connection.info[STATEMENTS_RAN] and status == TransactionStatus.IDLE
+        if is_over or status == TransactionStatus.INERROR:
             raise errors.UnitOfWorkAborted(
-                "A database error had already aborted this unit of work and was swallowed, so a COMMIT would lose its "
-                "writes. Nothing was committed. Let the error propagate, or wrap what may fail in begin_nested()."
+                "This unit of work had already ended, through a database error that was swallowed or a ROLLBACK or "
+                "COMMIT sent as SQL; its end now would only look like one. Let errors propagate, and wrap what may "
+                "fail in begin_nested()."
             )
 
-    event.listen(engine, "begin", limit)
+    event.listen(engine, "begin", begin)
+    event.listen(engine, "after_cursor_execute", note_statement)
     event.listen(engine, "commit", refuse_lost_work)
 
 
@@ -70,7 +78,7 @@ def execution_options(declared: Options, *, readonly: bool) -> dict[str, Any]:
     """Return a session's options; the driver resets them when the connection goes back."""
     chosen: dict[str, Any] = {}
     if readonly:
-        chosen["postgresql_readonly"] = True
+        chosen["postgresql_readonly"] = chosen["db_readonly"] = True
     if declared.isolation is not None:
         chosen["isolation_level"] = declared.isolation
     if declared.timeout is not None:

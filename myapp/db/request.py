@@ -11,18 +11,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import zope.sqlalchemy
 from pyramid.httpexceptions import HTTPException
 from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
 from transaction.interfaces import NoTransaction
-from zope.sqlalchemy.datamanager import STATUS_CHANGED
+from zope.sqlalchemy.datamanager import STATUS_CHANGED, SessionDataManager
 
 from myapp.db import engine, errors, options
 from myapp.db.session import UnitOfWorkSession
 
 FIRST_ERROR_STATUS = 400
+
+
+class UnitOfWork(SessionDataManager):  # type: ignore[misc]
+    """The session as a member of its request's transaction; it joins when it is made."""
+
+    def should_retry(self, _error: BaseException) -> bool:
+        """Leave the choice to `faults`: zope.sqlalchemy would repeat a COMMIT whose outcome is unknown as well."""
+        return False
 
 
 def dbsession(request: Request) -> UnitOfWorkSession:
@@ -40,9 +47,7 @@ def dbsession(request: Request) -> UnitOfWorkSession:
     )
     session.begin()
     # "changed" from the start: with zope.sqlalchemy's default, text(), Core and bulk writes would be lost quietly.
-    zope.sqlalchemy.datamanager.join_transaction(
-        session, initial_state=STATUS_CHANGED, transaction_manager=request.tm, keep_session=False
-    )
+    UnitOfWork(session, STATUS_CHANGED, request.tm)
     return session
 
 

@@ -30,7 +30,7 @@ class SandboxedSession(UnitOfWorkSession):
         # The connection has begun already, so options that act on BEGIN would be refused.
         super().__init__(bind, **options)
         chosen = execution_options or {}
-        self.readonly = bool(chosen.get("postgresql_readonly") or chosen.get("db_readonly"))
+        self.readonly = bool(chosen.get("db_readonly"))
 
 
 @contextmanager

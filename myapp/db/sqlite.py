@@ -21,18 +21,16 @@ from myapp.db.options import Options
 MILLISECONDS = 1000
 
 
-def engine_arguments(url: sa.URL, database: settings.Database) -> dict[str, Any]:
-    """Return what `create_engine` needs for this URL."""
-    driver = {"isolation_level": None, "timeout": database.busy_timeout_seconds}
-    if url.database in (None, "", ":memory:"):
-        return {"connect_args": driver}
-    pool = {
+def engine_arguments(database: settings.Database) -> dict[str, Any]:
+    """Return what `create_engine` needs beside the URL."""
+    driver = {"isolation_level": None, "timeout": database.busy_timeout_seconds, "check_same_thread": False}
+    return {
+        "connect_args": driver,
         "poolclass": sa.QueuePool,
         "pool_size": database.pool_size,
         "max_overflow": 0,
         "pool_timeout": database.pool_timeout_seconds,
     }
-    return {"connect_args": {**driver, "check_same_thread": False}, **pool}
 
 
 def listen(engine: Engine, database: settings.Database) -> None:
@@ -59,8 +57,8 @@ def listen(engine: Engine, database: settings.Database) -> None:
     def refuse_lost_work(connection: Connection) -> None:
         if not has_begun(connection.connection.dbapi_connection):
             raise errors.UnitOfWorkAborted(
-                "SQLite had already rolled this unit of work back (disk full, input/output error or the like) and the "
-                "error was swallowed. Nothing was committed. Let database errors propagate."
+                "This unit of work had already ended, through an error that was swallowed (disk full, input/output) or "
+                "a ROLLBACK or COMMIT sent as SQL; its end now would only look like one. Let errors propagate."
             )
 
     event.listen(engine, "connect", set_up)

@@ -11,11 +11,9 @@ from sqlalchemy.engine import Engine
 
 from myapp import errors
 
-COMMAND = "alembic upgrade head"
-
 
 class SchemaError(errors.MyappError):
-    """The database has another schema than the one this code needs."""
+    """The database cannot be reached, or has another schema than the one this code needs."""
 
     code = "schema"
 
@@ -25,22 +23,28 @@ def expected() -> frozenset[str]:
     return frozenset(ScriptDirectory(str(Path(__file__).parent)).get_heads())
 
 
-def require(engine: Engine) -> None:
-    """Refuse a database that is not at the head of the migrations.
+def require(engine: Engine, *, command: str = "alembic upgrade head") -> None:
+    """Refuse a database that is not at the head of the migrations; `command` is what brings it there.
 
     Raises:
-        SchemaError: with the command that mends it.
+        SchemaError: with the command.
     """
     url = engine.url.render_as_string(hide_password=True)
     try:
-        with engine.connect() as connection:
-            found = frozenset(MigrationContext.configure(connection).get_current_heads())
-    except sa.exc.OperationalError as exc:
-        raise SchemaError(f"The database {url} cannot be reached: {exc.orig}") from exc
+        found = _found(engine)
+    except sa.exc.DBAPIError as exc:
+        raise SchemaError(f"The database {url} cannot be used: {exc.orig}") from exc
     if found != expected():
-        at = ", ".join(sorted(found)) or "empty"
-        needed = ", ".join(sorted(expected()))
+        at, needed = (", ".join(sorted(revisions)) or "empty" for revisions in (found, expected()))
         raise SchemaError(
             f"The database {url} is not at the current schema (it is at: {at}; needed: {needed}).\n"
-            f"Run this in the project's root, then start again:\n\n    {COMMAND}\n"
+            f"Run this in the project's root, then start again:\n\n    {command}\n"
         )
+
+
+def _found(engine: Engine) -> frozenset[str]:
+    if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
+        # To connect would leave an empty file behind.
+        return frozenset()
+    with engine.connect() as connection:
+        return frozenset(MigrationContext.configure(connection).get_current_heads())

@@ -25,8 +25,9 @@ def say_what_it_means(exc: Exception, _request: Request) -> Response:
     return Response("not the database" if meant is None else meant.code, status=503)
 
 
-def write(request: Request) -> Response:
-    request.dbsession.execute(sa.text("INSERT INTO lines VALUES ('written')"))
+def read_or_write(request: Request) -> Response:
+    reading, writing = "SELECT count(*) FROM lines", "INSERT INTO lines VALUES ('written')"
+    request.dbsession.execute(sa.text(reading if request.method == "GET" else writing))
     return Response(str(request.environ["retry.attempt"] + 1))
 
 
@@ -38,7 +39,7 @@ def make_client() -> Iterator[Callable[..., webtest.TestApp]]:
         config = Configurator(settings={"sqlalchemy.url": url, **settings})
         config.include("myapp.db")
         config.add_route("lines", "/lines")
-        config.add_view(write, route_name="lines")
+        config.add_view(read_or_write, route_name="lines")
         config.add_exception_view(say_what_it_means, context=Exception)
         made.append(webtest.TestApp(config.make_wsgi_app()))
         return made[-1]
@@ -85,6 +86,14 @@ class TestLostConnection:
             time.sleep(0.02)
         assert count(url) == 2
         assert client.app.registry["db.engine"].pool.checkedout() == 0
+
+    def test_during_the_commit_of_a_read_is_repeated(self, proxy: CuttingProxy, make_client: MakeClient):
+        client = make_client(proxy.url)
+        client.get("/lines", status=200)
+        proxy.cut_at = b"COMMIT\0"
+
+        assert client.get("/lines", status=503).text == "unavailable"
+        assert proxy.cuts == 3
 
     def test_before_commit_is_repeated(self, url: str, proxy: CuttingProxy, make_client: MakeClient):
         client = make_client(proxy.url)

@@ -41,7 +41,7 @@ class TestIniFiles:
         assert database.pool_size == int(server(name, {})["threads"])
 
     def test_let_the_application_refuse_a_large_body(self, name: str):
-        application = settings.read_application(settings.read_ini(str(ROOT / name)), {})
+        application = settings.read(settings.read_ini(str(ROOT / name)), {}).application
 
         assert int(server(name, {})["max_request_body_size"]) > application.body_bytes_max
 
@@ -49,7 +49,7 @@ class TestIniFiles:
 class TestAccess:
     def test_is_open_in_development_alone(self):
         modes = {
-            name: settings.read_application(settings.read_ini(str(ROOT / name)), {}).auth
+            name: settings.read(settings.read_ini(str(ROOT / name)), {}).application.auth
             for name in ("development.ini", "production.ini")
         }
 

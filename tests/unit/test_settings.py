@@ -43,10 +43,46 @@ class TestRead:
         assert named == {*raw, "sqlalchemy.url"}
         assert "myapp.auth = 'closed': expected keys | open" in str(caught.value)
 
-    @pytest.mark.parametrize("text", ["nan", "inf", "0", "-1", "1e9", "", "a while"])
+    @pytest.mark.parametrize("text", ["nan", "inf", "0", "0.0004", "-1", "1e9", "", "a while"])
     def test_a_wait_is_a_number_of_seconds(self, text: str):
         with pytest.raises(settings.SettingsError, match=r"db\.pool_timeout_seconds"):
             settings.read({**URL, "db.pool_timeout_seconds": text}, {})
+
+    @pytest.mark.parametrize("days", ["0", "36501", "1e3", "-1"])
+    def test_keys_are_remembered_for_a_number_of_days_that_exists(self, days: str):
+        with pytest.raises(settings.SettingsError, match=r"myapp\.idempotency_days"):
+            settings.read({**URL, "myapp.idempotency_days": days}, {})
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgresql://u:p%40@10.0.0.1/db",
+            "postgresql+psycopg://u@[::1]:5432/db",
+            "postgresql:///db?host=/run/postgresql",
+            "sqlite:////a/b.sqlite",
+            "sqlite+pysqlite:///relative.sqlite",
+        ],
+    )
+    def test_takes_the_url_of_a_database_it_knows(self, url: str):
+        assert settings.read({"sqlalchemy.url": url}, {}).database.url == url
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "mysql://x",
+            "foo",
+            "",
+            "postgresql+asyncpg://x/y",
+            "postgresql://u:p@host:port/db",
+            "sqlite://",
+            "sqlite:///:memory:",
+        ],
+    )
+    def test_refuses_any_other_together_with_what_else_is_wrong(self, url: str):
+        with pytest.raises(settings.SettingsError) as caught:
+            settings.read({"sqlalchemy.url": url, "db.pool_size": "x"}, {})
+
+        assert len(caught.value.problems) == 2
 
     def test_leaves_the_libraries_their_own(self):
         settings.read({**URL, "pyramid.debug_all": "true"}, {})

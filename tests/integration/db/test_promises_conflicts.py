@@ -6,7 +6,9 @@ Every conflict here is a real one, made by a second connection at the right mome
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 import sqlalchemy as sa
@@ -66,6 +68,16 @@ def at_flush(request: Request) -> Response:
     return Response(str(request.environ["retry.attempt"] + 1))
 
 
+def wait_until_somebody_waits(engine: Engine) -> None:
+    waiting = sa.text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE notes%'"
+    )
+    deadline = time.monotonic() + 10
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while connection.scalar(waiting) == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
 def add_first_note(notes: NotesApp) -> None:
     with notes.engine.begin() as connection:
         connection.execute(WRITE, {"id": 1, "text": "first"})
@@ -104,8 +116,7 @@ class TestPromise11RetriedAtEveryPhase:
 
         def view(request: Request) -> Response:
             attempt = request.environ["retry.attempt"]
-            # A request that has waited a second for a lock looks for deadlocks; this one looks first, so it is the one
-            # that is refused.
+            # Who has waited this long for a lock looks for deadlocks; the other waits longer, so this one is refused.
             request.dbsession.execute(sa.text("SET LOCAL deadlock_timeout = '50ms'"))
             request.dbsession.execute(UPDATE)
             if attempt == 0:
@@ -114,6 +125,7 @@ class TestPromise11RetriedAtEveryPhase:
                 other.exec_driver_sql("UPDATE notes SET text = 'theirs' WHERE id = 2")
                 threads.append(threading.Thread(target=finish, args=(other,)))
                 threads[0].start()
+                wait_until_somebody_waits(notes.engine)
             request.dbsession.execute(sa.text("UPDATE notes SET text = 'mine' WHERE id = 2"))
             return Response(str(attempt + 1))
 
@@ -198,6 +210,25 @@ class TestPromise11RetriedAtEveryPhase:
 
         assert attempts == [0]
 
+    @only_on_postgresql
+    @pytest.mark.parametrize("catch_all", [True, False], ids=["exception view", "no exception view"])
+    @pytest.mark.parametrize("phase", ["view", "commit"])
+    def test_not_when_the_outcome_is_unknown(self, make_notes: MakeNotes, dialect: str, catch_all: bool, phase: str):
+        attempts: list[int] = []
+
+        def view(request: Request) -> Response:
+            attempts.append(request.environ["retry.attempt"])
+            statement = DOUBT_AT_COMMIT if phase == "commit" else f"DO $$ BEGIN {DOUBT} END $$"
+            request.dbsession.connection().exec_driver_sql(statement)
+            return Response()
+
+        notes = make_notes(view, catch_all=catch_all)
+        with suppress(sa.exc.OperationalError):
+            notes.client.post("/notes", status=500)
+
+        assert attempts == [0]
+        assert notes.checked_out() == 0
+
     def test_not_for_an_error_that_a_repeat_cannot_mend(self, make_notes: MakeNotes):
         attempts: list[int] = []
 
@@ -211,6 +242,16 @@ class TestPromise11RetriedAtEveryPhase:
 
         assert attempts == [0]
 
+
+# 40003 says that the server itself does not know whether the statement took effect.
+DOUBT = "RAISE 'nobody knows' USING ERRCODE = '40003';"
+DOUBT_AT_COMMIT = f"""
+    CREATE TEMPORARY TABLE doubts (id integer) ON COMMIT DROP;
+    CREATE FUNCTION pg_temp.doubt() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {DOUBT} END $$;
+    CREATE CONSTRAINT TRIGGER doubt AFTER INSERT ON doubts DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION pg_temp.doubt();
+    INSERT INTO doubts VALUES (1);
+"""
 
 FAST = {"db.busy_timeout_seconds": "0.05"}
 

@@ -211,6 +211,29 @@ class TestPromise09TheCommitComesFirst:
         assert errors.UnitOfWorkAborted.__name__ in response.text
         assert notes.texts() == []
 
+    @pytest.mark.parametrize("end", ["ROLLBACK", "COMMIT"])
+    def test_work_that_sql_text_has_ended_is_never_a_success(self, make_notes: MakeNotes, end: str):
+        def view(request: Request) -> Response:
+            request.dbsession.execute(INSERT)
+            request.dbsession.execute(sa.text(end))
+            return Response(status=201)
+
+        response = make_notes(view).client.post("/notes", status=500)
+
+        assert errors.UnitOfWorkAborted.__name__ in response.text
+
+    def test_a_connection_that_ran_nothing_has_nothing_to_lose(self, make_notes: MakeNotes):
+        def view(request: Request) -> Response:
+            request.dbsession.connection()
+            if "fail" in request.params:
+                request.dbsession.execute(sa.text("SELECT 1"))
+                raise ServerError
+            return Response()
+
+        notes = make_notes(view)
+        notes.client.post("/notes?fail", status=500)
+        notes.client.post("/notes", status=200)
+
     def test_a_view_that_commits_by_itself_is_refused(self, make_notes: MakeNotes):
         def view(request: Request) -> Response:
             request.dbsession.execute(INSERT)

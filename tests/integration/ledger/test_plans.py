@@ -1,4 +1,4 @@
-"""A new ledger in large tables is read as fast as an old one: see Note [Plans for a new ledger] in queries/__init__.py."""
+"""A new ledger in large tables is read as fast as an old one: Note [Plans for a new ledger] in queries/__init__.py."""
 
 from __future__ import annotations
 

@@ -1,0 +1,64 @@
+"""The databases are set up as docs/sessions.md says, on every connection."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from myapp.db import engine as engines
+from tests.integration.db.conftest import MakeNotes, NotesApp, Response
+
+on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def notes(make_notes: MakeNotes) -> NotesApp:
+    return make_notes(lambda request: Response())
+
+
+def shown(notes: NotesApp, command: str) -> object:
+    with notes.engine.connect() as connection:
+        return connection.exec_driver_sql(command).scalar_one()
+
+
+class TestSqlite:
+    @on_sqlite
+    @pytest.mark.parametrize(
+        ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 5000)]
+    )
+    def test_is_set_up_for_safety(self, notes: NotesApp, pragma: str, value: object):
+        assert shown(notes, f"PRAGMA {pragma}") == value
+
+
+class TestPostgresql:
+    @on_postgresql
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("application_name", "myapp"),
+            ("lock_timeout", "5s"),
+            ("statement_timeout", "30s"),
+            ("idle_in_transaction_session_timeout", "1min"),
+            ("TimeZone", "UTC"),
+        ],
+    )
+    def test_bounds_every_wait_and_says_who_it_is(self, notes: NotesApp, name: str, value: str):
+        assert shown(notes, f"SHOW {name}") == value
+
+    @on_postgresql
+    def test_a_connection_that_died_while_it_idled_is_replaced(self, notes: NotesApp, monkeypatch: pytest.MonkeyPatch):
+        process = shown(notes, "SELECT pg_backend_pid()")
+        other = sa.create_engine(notes.engine.url, poolclass=sa.NullPool)
+        with other.connect() as connection:
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend({process})")
+        monkeypatch.setattr(engines, "IDLE_SECONDS_BEFORE_PING", 0)
+
+        assert shown(notes, "SELECT pg_backend_pid()") != process
+
+
+class TestPool:
+    def test_holds_as_many_connections_as_set_and_no_more(self, make_notes: MakeNotes):
+        notes = make_notes(lambda request: Response(), **{"db.pool_size": "2", "db.pool_timeout_seconds": "0.1"})
+        with notes.engine.connect(), notes.engine.connect(), pytest.raises(sa.exc.TimeoutError):
+            notes.engine.connect()
