@@ -229,6 +229,18 @@ class TestPromise11RetriedAtEveryPhase:
         assert attempts == [0]
         assert notes.checked_out() == 0
 
+    @only_on_postgresql
+    def test_an_unknown_outcome_is_told_from_a_conflict(self, make_notes: MakeNotes, dialect: str):
+        def view(request: Request) -> Response:
+            request.dbsession.connection().exec_driver_sql(f"DO $$ BEGIN {DOUBT} END $$")
+            return Response()
+
+        notes = make_notes(view, catch_all=False)
+        with pytest.raises(sa.exc.OperationalError) as caught:
+            notes.client.post("/notes")
+
+        assert isinstance(errors.translate(caught.value), errors.OutcomeUnknown)
+
     def test_not_for_an_error_that_a_repeat_cannot_mend(self, make_notes: MakeNotes):
         attempts: list[int] = []
 
