@@ -1,5 +1,6 @@
 """Load a Beancount journal into a ledger.
 
+apart        the file, in a process that may crash           -> what Beancount made of it
 reading      the file, with Beancount's own loader          -> entries
 journal      entries                                        -> a Plan, pure
 references   the plan against what the ledger already has   -> what is new, pure

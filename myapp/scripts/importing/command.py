@@ -13,7 +13,7 @@ from pathlib import Path
 
 from myapp import errors, settings
 from myapp.db.scope import session_scope
-from myapp.ledger import recording
+from myapp.ledger import recording, words
 from myapp.scripts import database, keys
 from myapp.scripts.importing import loading, report
 from myapp.scripts.importing.destination import Destination
@@ -24,10 +24,12 @@ from myapp.scripts.importing.service import Service
 
 KEY_VARIABLE = "MYAPP_API_KEY"
 EXTRA_MODULES = ("beancount", "tqdm")
+INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[import]'"
 
-# What the HTTP contract can name.
-LEDGER_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
-
+DESCRIPTION = """\
+Load a Beancount journal into a ledger, which is made if there is none of the name.
+The plugins that a journal names are Python code, and it is run: load only journals you trust.
+"""
 EPILOG = """\
 Running it again changes nothing: what is already there is recognised, and only what the journal has gained is loaded.
 Exit codes: 0 loaded and every assertion holds; 1 refused, or an assertion fails; 2 could not start.
@@ -46,7 +48,7 @@ def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = groups.add_parser(
         "import",
         help="load a Beancount journal into a ledger",
-        description="Load a Beancount journal into a ledger, which is made if there is none of the name.",
+        description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -72,7 +74,7 @@ def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _ledger_name(text: str) -> str:
-    if not re.fullmatch(LEDGER_NAME, text):
+    if not re.fullmatch(words.LEDGER_NAME, text):
         raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 100 letters, digits, dots, dashes or underscores")
     return text
 
@@ -108,7 +110,9 @@ def _plan(options: argparse.Namespace) -> Plan:
         from myapp.scripts.importing import journal, reading
     except ModuleNotFoundError as exc:
         if exc.name is not None and exc.name.partition(".")[0] in EXTRA_MODULES:
-            raise MissingExtra('Journals need packages that are not installed: pip install "myapp[import]"') from exc
+            raise MissingExtra(
+                f"Journals need packages that are not installed. In the project's root: {INSTALL}"
+            ) from exc
         raise
     return journal.plan(reading.read(options.file), chosen_digits=dict(options.digits), may_round=options.round)
 

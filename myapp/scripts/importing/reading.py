@@ -5,15 +5,20 @@ A journal may name plugins, which are Python code that Beancount runs: load only
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from beancount import loader
 from beancount.core import amount, data, interpolate
 
+from myapp.scripts.importing import apart
 from myapp.scripts.importing.plan import JournalError, Note, Place
+
+CRASHED = (
+    "Beancount, or a plugin, crashed on it or on a file that it includes ({how}). Look for an amount that divides by "
+    "zero or has very many digits; else load half of its entries, then half of that half, until the one is found."
+)
 
 _NO_LINE = 0
 
@@ -30,17 +35,18 @@ class Journal:
     failed: frozenset[Place]
 
 
-def read(path: Path) -> Journal:
-    """Load a journal.
+def read(path: Path, *, load: Callable[[str], apart.Loaded] = apart.load) -> Journal:
+    """Load a journal, by default in a process of its own.
 
     Raises:
-        JournalError: the file cannot be read, has nothing in it, or Beancount finds errors in it. A balance directive
-            that fails is no such error: the ledger is asked about it once the journal is loaded.
+        JournalError: the file cannot be read, has nothing in it, or Beancount crashes on it or finds errors in it. A
+            balance directive that fails is no such error: the ledger is asked about it once the journal is loaded.
     """
     _require_text(path)
-    # Beancount would trust a pickle that it finds beside the journal; told so, it removes it and leaves none.
-    loader.initialize(use_cache=False)
-    entries, found, options = loader.load_file(str(path))
+    try:
+        entries, found, options = load(str(path))
+    except apart.Crash as exc:
+        raise JournalError([_about_file(path, CRASHED.format(how=exc))]) from exc
     failed = frozenset(place_of(entry.meta) for entry in entries if _is_failed_balance(entry))
     problems = [_problem(path, error) for error in found if not _is_about(error, failed)]
     if problems:

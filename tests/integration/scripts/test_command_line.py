@@ -35,6 +35,14 @@ class TestMyapp:
         assert result.out.startswith(f"Ledger {name} (new), in ")
         assert "transactions  1 recorded, 0 already there" in result.out
 
+    @pytest.mark.parametrize("amount", ["1/0", "99999999999999999999999999999999999.99"])
+    def test_survives_an_amount_that_crashes_beancount(self, process, write, name, amount):
+        path = write(JOURNAL.replace("100.00", amount, 1))
+        result = process("import", path, "--ledger", name)
+        assert (result.code, result.out) == (1, "")
+        assert result.err.startswith(f"myapp: {path}: Beancount, or a plugin, crashed")
+        assert result.err.count("\n") == 1
+
     def test_makes_a_key_alone_on_the_last_line(self, process, database_url):
         result = process("keys", "create", "--all", "--scope", "read", environ={URL_VARIABLE: database_url})
         assert (result.code, result.err) == (0, "")
@@ -82,7 +90,7 @@ class TestBeforeItStarts:
     def test_a_database_that_does_not_answer(self, process, free_port):
         url = f"postgresql://user:secret@127.0.0.1:{free_port}/nowhere"
         message = self.refused(process("keys", "list", environ={URL_VARIABLE: url}))
-        assert "cannot be reached" in message
+        assert "cannot be used" in message
         assert "secret" not in message
 
     def test_a_service_that_does_not_answer(self, process, write, name, free_port):
@@ -99,4 +107,7 @@ class TestBeforeItStarts:
     def test_the_packages_that_read_journals(self, process, write, name, missing):
         absent = f"sys.modules[{missing!r}] = None"
         message = self.refused(process("import", write(JOURNAL), "--ledger", name, before=absent))
-        assert message == 'myapp: Journals need packages that are not installed: pip install "myapp[import]"\n'
+        assert message == (
+            "myapp: Journals need packages that are not installed. In the project's root: "
+            ".venv/bin/pip install -c constraints.txt -e '.[import]'\n"
+        )

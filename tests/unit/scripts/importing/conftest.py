@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from myapp.scripts.importing import journal, reading
+from myapp.scripts.importing import apart, journal, reading
 from myapp.scripts.importing.plan import Plan
 
 
@@ -29,6 +29,7 @@ def plan_of(write: Callable[[str], Path]) -> Callable[..., Plan]:
     """Return a function from a journal's text to its plan."""
 
     def plan_of(text: str, *, may_round: bool = False, **chosen_digits: int) -> Plan:
-        return journal.plan(reading.read(write(text)), chosen_digits=chosen_digits, may_round=may_round)
+        read = reading.read(write(text), load=apart.load_here)
+        return journal.plan(read, chosen_digits=chosen_digits, may_round=may_round)
 
     return plan_of

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from myapp.scripts.importing import reading
+from myapp.scripts.importing import apart, reading
 from myapp.scripts.importing.plan import JournalError, Place
 
 ACCOUNTS = """\
@@ -14,9 +14,13 @@ ACCOUNTS = """\
 """
 
 
+def read_here(path: Path) -> reading.Journal:
+    return reading.read(path, load=apart.load_here)
+
+
 def refusal(path: Path) -> str:
     with pytest.raises(JournalError) as refused:
-        reading.read(path)
+        read_here(path)
     return str(refused.value)
 
 
@@ -65,7 +69,7 @@ class TestRead:
 
     def test_keeps_a_balance_that_fails_for_the_ledger_to_judge(self, write):
         path = write(ACCOUNTS + "2024-02-01 balance Assets:Cash 5.00 USD\n")
-        assert reading.read(path).failed == {Place(file=str(path), line=3)}
+        assert read_here(path).failed == {Place(file=str(path), line=3)}
 
     def test_refuses_a_failing_balance_of_an_account_that_is_not_open(self, write):
         path = write(ACCOUNTS + "2024-02-01 balance Assets:Zed 5.00 USD\n")
@@ -76,5 +80,5 @@ class TestRead:
         path = write(ACCOUNTS)
         pickled = path.parent / ".journal.beancount.picklecache"
         pickled.write_bytes(pickle.dumps(([], [], None)))
-        assert len(reading.read(path).entries) == 2
+        assert len(read_here(path).entries) == 2
         assert list(path.parent.iterdir()) == [path]
