@@ -37,7 +37,7 @@ class TransactionCursor(Cursor, tag="transactions"):
 
 
 class StatementCursor(Cursor, tag="postings"):
-    effective_at: fields.Moment
+    effective_at: fields.Instant
     balance_version: Annotated[int, msgspec.Meta(ge=0, le=VERSION_MAX)]
     currency: fields.CurrencyCode
 
@@ -47,7 +47,7 @@ CursorT = TypeVar("CursorT", bound=Cursor)
 
 def encode(cursor: Cursor) -> str:
     """Return the cursor as text."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
+    return base64.urlsafe_b64encode(msgspec.json.encode(cursor, enc_hook=fields.encode_custom)).decode().rstrip("=")
 
 
 def decode(text: str | None, kind: type[CursorT]) -> CursorT | None:
@@ -60,7 +60,7 @@ def decode(text: str | None, kind: type[CursorT]) -> CursorT | None:
         return None
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        return msgspec.json.decode(raw, type=kind)
+        return msgspec.json.decode(raw, type=kind, dec_hook=fields.decode_custom)
     except (ValueError, RecursionError) as exc:
         raise errors.BadParameter(
             "The parameter 'after' is no cursor of this list; pass back what `next` said."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from myapp.api import answers, cursors, pages, parameters, schemas, security, wishes
+from myapp.api import answers, cursors, fields, pages, parameters, schemas, security, wishes
 from myapp.api.request import Request
-from myapp.ledger import queries
+from myapp.ledger import model, queries
 
 
 @view_config(
@@ -39,13 +39,17 @@ def list_postings(request: Request[None, schemas.StatementQuery]) -> Response:
         rows,
         limit=asked.limit,
         item=lambda line: answers.statement_line(line, exponents),
-        cursor=lambda line: cursors.StatementCursor(line.effective_at, line.balance_version, line.currency),
+        cursor=_cursor,
     )
+
+
+def _cursor(line: model.StatementLine) -> cursors.StatementCursor:
+    return cursors.StatementCursor(fields.Instant(line.effective_at), line.balance_version, line.currency)
 
 
 def _position(after: cursors.StatementCursor | None) -> queries.PostingPosition | None:
     if after is None:
         return None
     return queries.PostingPosition(
-        effective_at=after.effective_at, balance_version=after.balance_version, currency=after.currency
+        effective_at=after.effective_at.at, balance_version=after.balance_version, currency=after.currency
     )

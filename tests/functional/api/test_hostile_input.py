@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import secrets
@@ -246,6 +247,12 @@ class TestCursors:
         ],
     )
     def test_that_are_none(self, shop: Shop, path: str, cursor: str) -> None:
+        shop.refused("bad-parameter", "GET", f"{path}?after={cursor}")
+
+    @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-31T12:00:00"])
+    def test_of_a_time_there_is_not(self, shop: Shop, path: str, at: str) -> None:
+        cursor = base64.urlsafe_b64encode(json.dumps(["postings", at, 7, "USD"]).encode()).decode().rstrip("=")
+
         shop.refused("bad-parameter", "GET", f"{path}?after={cursor}")
 
     def test_of_another_list(self, shop: Shop, path: str) -> None:
