@@ -13,7 +13,7 @@ Exponents = Mapping[str, int]
 
 
 def ledger(of: model.Ledger) -> schemas.Ledger:
-    return schemas.Ledger(name=of.name, metadata=dict(of.metadata), created_at=of.created_at)
+    return schemas.Ledger(name=of.name, metadata=_metadata(of.metadata), created_at=of.created_at)
 
 
 def currency(of: model.Currency) -> schemas.Currency:
@@ -32,7 +32,7 @@ def account(of: model.Account, exponents: Exponents) -> schemas.Account:
         closed=of.closed_at is not None,
         currencies=None if of.currencies is None else list(of.currencies),
         limits={code: _limits(limits, exponents[code]) for code, limits in of.limits.items()},
-        metadata=dict(of.metadata),
+        metadata=_metadata(of.metadata),
         balances={
             code: _balance(counters, of.type.normal_side, exponents[code]) for code, counters in of.balances.items()
         },
@@ -52,7 +52,7 @@ def transaction(of: model.Transaction, exponents: Exponents) -> schemas.Transact
         description=of.description,
         effective_at=of.effective_at,
         recorded_at=of.recorded_at,
-        metadata=dict(of.metadata),
+        metadata=_metadata(of.metadata),
         postings=[_posting(posting, exponents[posting.currency]) for posting in of.postings],
     )
 
@@ -93,6 +93,11 @@ def verification(checks: Sequence[verify.Check]) -> schemas.Verification:
             for check in checks
         ],
     )
+
+
+def _metadata(of: Mapping[str, str]) -> dict[str, str]:
+    """Return it sorted by name: databases keep it in orders of their own, and a repeated answer is the same bytes."""
+    return dict(sorted(of.items()))
 
 
 def _limits(of: model.Limits, exponent: int) -> schemas.Limits:

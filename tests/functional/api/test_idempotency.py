@@ -12,11 +12,18 @@ import webtest
 
 from tests.functional.api.shop import CASH, Shop, refund, sale
 
+# PostgreSQL keeps the names of an object by length: c, bb, aaa.
+METADATA = {"bb": "2", "aaa": "1", "c": "3"}
+
 WRITES = [
-    ("POST", "/v1/ledgers", lambda: {"name": f"ledger-{secrets.token_hex(8)}"}),
-    ("POST", "accounts", lambda: {"path": "assets:bank", "type": "asset", "metadata": {"b": "2", "a": "1"}}),
-    ("POST", "transactions", lambda: sale(reference="order-1", effective_at="2026-01-31T12:00:00+02:00")),
-    ("POST", "transactions/batch", lambda: {"transactions": [sale(), sale()]}),
+    ("POST", "/v1/ledgers", lambda: {"name": f"ledger-{secrets.token_hex(8)}", "metadata": METADATA}),
+    ("POST", "accounts", lambda: {"path": "assets:bank", "type": "asset", "metadata": METADATA}),
+    (
+        "POST",
+        "transactions",
+        lambda: sale(reference="order-1", effective_at="2026-01-31T12:00:00+02:00", metadata=METADATA),
+    ),
+    ("POST", "transactions/batch", lambda: {"transactions": [sale(metadata=METADATA), sale()]}),
 ]
 
 
@@ -43,6 +50,18 @@ class TestRepeated:
         assert again.headers["Idempotency-Replayed"] == "true"
         assert again.headers.get("Location") == first.headers.get("Location")
         assert shop.trace() == between
+
+    def test_is_read_with_its_metadata_by_name(self, shop: Shop, method: str, path: str, make: Any) -> None:
+        wanted, key = make(), secrets.token_hex(8)
+        headers = {"Idempotency_Key": key, "Prefer": "return=representation"}
+        made = shop.call(method, path, wanted, **headers)
+
+        again = shop.call(method, path, wanted, **headers)
+
+        assert again.body == made.body
+        assert b'"metadata":{"aaa":"1","bb":"2","c":"3"}' in made.body
+        if "Location" in made.headers:
+            assert shop.call("GET", made.headers["Location"].removeprefix("http://localhost")).body == made.body
 
     def test_takes_members_in_another_order_for_the_same(self, shop: Shop, method: str, path: str, make: Any) -> None:
         wanted, key = make(), secrets.token_hex(8)
