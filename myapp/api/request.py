@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 BodyT = TypeVar("BodyT", covariant=True)
 QueryT = TypeVar("QueryT", covariant=True)
 
+# A method may be as long as the server takes a line; no more of it is logged or repeated.
+METHOD_SHOWN_MAX = 20
+
 ID_KEY = "myapp.request_id"
 ID_PATTERN = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}\Z")
 

@@ -13,6 +13,8 @@ import pyramid_retry
 from pyramid.registry import Registry
 from pyramid.response import Response
 
+from myapp.api.request import METHOD_SHOWN_MAX
+
 log = logging.getLogger("myapp.requests")
 
 MILLISECONDS = 1000
@@ -51,7 +53,7 @@ def request_log_tween(handler: Handler, _registry: Registry) -> Handler:
 def _log(request: Any, status: int, elapsed_ms: float) -> None:
     log.info(
         "%s %s %d %.1fms request_id=%s trace_id=%s attempt=%d",
-        request.method,
+        quote(request.method[:METHOD_SHOWN_MAX]),
         quote(request.environ.get("PATH_INFO", "").encode("latin-1")),
         status,
         elapsed_ms,

@@ -7,7 +7,7 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from myapp.api import catalogue, problems
-from myapp.api.request import AnyRequest
+from myapp.api.request import METHOD_SHOWN_MAX, AnyRequest
 
 # The first match wins, so what is fixed stands before what is variable.
 ROUTES = (
@@ -43,7 +43,8 @@ def other_method(request: AnyRequest) -> Response:
     allow = ", ".join(_methods(request))
     if request.method == "OPTIONS":
         return Response(status=204, headerlist=[("Allow", allow)])
-    refusal = problems.response(request, "method-not-allowed", f"This address knows {allow}; not {request.method}.")
+    method = request.method[:METHOD_SHOWN_MAX]
+    refusal = problems.response(request, "method-not-allowed", f"This address knows {allow}; not {method}.")
     refusal.headers["Allow"] = allow
     return refusal
 

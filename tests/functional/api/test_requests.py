@@ -7,6 +7,7 @@ import re
 
 import pytest
 import webtest
+from pyramid.router import Router
 
 from tests.functional.api.shop import Shop, sale
 
@@ -65,6 +66,17 @@ class TestLog:
             shop.call("GET", traceparent=sent)
 
         assert "trace_id=- " in self.lines(caplog)[0]
+
+    def test_has_no_more_of_a_method_than_any_real_one_is_long(
+        self, wsgi_app: Router, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        # WebTest's own checks know the real methods only.
+        app = webtest.TestApp(wsgi_app, lint=False)
+        with caplog.at_level(logging.INFO):
+            refused = app.request("/healthz", method="\x1b" + "M" * 5000, status=405)
+
+        assert refused.json["detail"].endswith(f" not \x1b{'M' * 19}.")
+        assert self.lines(caplog)[0].startswith(f"%1B{'M' * 19} /healthz 405 ")
 
     def test_has_no_secrets(self, shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.DEBUG):
