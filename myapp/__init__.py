@@ -57,7 +57,7 @@ def _meet_database(registry: Registry, application: settings.Application, upgrad
     engine = registry["db.engine"]
     try:
         head.require(engine, command=upgrade_command)
-        registry["myapp.schema_heads"] = head.expected()
+        registry["myapp.is_current"] = head.is_current
         registry["myapp.recording"] = _form(application.recording, registry["db.sessions"])
     finally:
         # A server may fork after this, and no two processes may share a connection.

@@ -1,6 +1,6 @@
 """The HTTP JSON API: decode, call the ledger with `request.dbsession`, encode. The contract is in docs/api.md.
 
-Needs `myapp.db`, and the registry's "myapp.settings", "myapp.recording" and "myapp.schema_heads".
+Needs `myapp.db`, and the registry's "myapp.settings", "myapp.recording" and "myapp.is_current".
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import sqlalchemy as sa
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
@@ -16,8 +15,6 @@ from myapp.api.request import Request
 log = logging.getLogger(__name__)
 
 DATABASE_TIMEOUT_SECONDS = 2
-
-_revisions = sa.text("SELECT version_num FROM alembic_version")
 
 
 @view_config(
@@ -47,10 +44,10 @@ def is_ready(request: Request[None, schemas.NoQuery]) -> Response:
     The database answers and has the schema of this version.
     """
     try:
-        found = frozenset(request.dbsession.scalars(_revisions))
+        is_current = request.registry["myapp.is_current"](request.dbsession)
     except sa_exc.SQLAlchemyError:
         log.warning("request_id=%s not ready", request.request_id, exc_info=True)
         return problems.response(request, "unavailable", "The database cannot be asked for its schema.")
-    if found != request.registry["myapp.schema_heads"]:
+    if not is_current:
         return problems.response(request, "unavailable", "The database has another schema; run `alembic upgrade head`.")
     return respond.answer(respond.encode(schemas.Health(status="ok")))

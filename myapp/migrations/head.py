@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
 
 from myapp import errors
+
+_revisions = sa.select(sa.column("version_num", sa.String)).select_from(sa.table("alembic_version"))
 
 
 class SchemaError(errors.MyappError):
@@ -18,9 +22,15 @@ class SchemaError(errors.MyappError):
     code = "schema"
 
 
+@functools.cache
 def expected() -> frozenset[str]:
     """Return the revisions that a current database has."""
     return frozenset(ScriptDirectory(str(Path(__file__).parent)).get_heads())
+
+
+def is_current(session: Session) -> bool:
+    """Say whether the database is at the head of the migrations now; one SELECT."""
+    return frozenset(session.scalars(_revisions)) == expected()
 
 
 def require(engine: Engine, *, command: str = "alembic upgrade head") -> None:
