@@ -17,13 +17,14 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from myapp.api import problems, schemas
 
 ALWAYS = ("not-acceptable", "bad-parameter", "internal")
-WITH_A_KEY = ("unauthenticated", "forbidden", "unavailable")
+WITH_A_KEY = ("unauthenticated", "forbidden")
+# Any statement may meet a database that is away or, where the isolation is SERIALIZABLE, others in its way.
+WITH_A_DATABASE = ("unavailable", "conflict")
 WITH_A_BODY = (
     "malformed-json",
     "too-large",
     "unsupported-media-type",
     "validation-failed",
-    "conflict",
     "outcome-unknown",
 )
 WITH_IDEMPOTENCY = ("idempotency-mismatch", "idempotency-in-progress")
@@ -102,6 +103,8 @@ def _codes(view: Mapping[str, Any], path: str, permission: str | None) -> Sequen
     codes = {*ALWAYS, *(view.get("refusals") or ())}
     if permission != NO_PERMISSION_REQUIRED:
         codes.update(WITH_A_KEY)
+    if permission != NO_PERMISSION_REQUIRED or view.get("db") is not None:
+        codes.update(WITH_A_DATABASE)
     if view.get("body") is not None:
         codes.update(WITH_A_BODY)
     if IDEMPOTENCY_KEY in (view.get("headers") or ()):

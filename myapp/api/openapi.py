@@ -96,11 +96,26 @@ def _build(operations: Sequence[Operation]) -> Json:
         "tags": [{"name": name, "description": text} for name, text in GROUPS.items() if name in used],
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": _reachable(paths, components),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}},
         },
     }
     return _published(document)
+
+
+def _reachable(paths: Json, components: Mapping[str, Json]) -> Json:
+    """Return the components that the paths refer to, themselves or through others."""
+    found: Json = {}
+    pending = _references(paths)
+    while pending:
+        name = pending.pop()
+        found[name] = components[name]
+        pending |= _references(found[name]) - found.keys()
+    return {name: components[name] for name in sorted(found)}
+
+
+def _references(within: Json) -> set[str]:
+    return set(re.findall(rf'"{re.escape(REF.format(name=""))}([^"]+)"', json.dumps(within)))
 
 
 def _types(operations: Iterable[Operation]) -> Iterable[Any]:
@@ -191,17 +206,22 @@ def _answer(operation: Operation, status: int, kind: Any, by_type: Mapping[str, 
     return described
 
 
+EVERY_ANSWER = ("X-Request-Id", "Server-Timing")
 ANSWERS = {200: "Done.", 201: "Made.", 304: "Nothing changed since; there is no body."}
 
 
 def _answer_headers(operation: Operation, status: int) -> Json:
-    names = ["X-Request-Id", "Server-Timing"]
+    names = [*EVERY_ANSWER]
     if "If-None-Match" in operation.headers or "If-Match" in operation.headers:
         names.append("ETag")
     if status == 201 and operation.route != "batch":
         names.append("Location")
-    if catalogue.IDEMPOTENCY_KEY in operation.headers:
+    if status == 201 and catalogue.IDEMPOTENCY_KEY in operation.headers:
         names.append("Idempotency-Replayed")
+    return _headers(*names)
+
+
+def _headers(*names: str) -> Json:
     return {name: {"schema": {"type": "string"}} for name in names}
 
 
@@ -212,6 +232,9 @@ def _refusals(operation: Operation) -> Json:
     return {
         str(status): {
             "description": ", ".join(f"`{code}`" for code in codes),
+            "headers": _headers(
+                *EVERY_ANSWER, *dict.fromkeys(name for code in codes for name in problems.headers(problems.KINDS[code]))
+            ),
             "content": {
                 problems.MEDIA_TYPE: {
                     "schema": {"$ref": REF.format(name="Problem")},

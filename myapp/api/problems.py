@@ -31,7 +31,7 @@ class Kind:
 
 
 class FieldError(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing wrong with the input; `pointer` is a JSON Pointer into the body, `#` alone means the whole of it."""
+    """One thing wrong with the body; `pointer` is a JSON Pointer (RFC 6901) into it, "" means the whole of it."""
 
     pointer: str
     detail: str
@@ -120,6 +120,15 @@ KINDS = _kinds(
 )  # fmt: skip
 
 
+def headers(kind: Kind) -> Mapping[str, str]:
+    """Return the headers that tell a client what to do about a problem of this kind."""
+    if kind.status == 503 or kind.code in ("conflict", "idempotency-in-progress"):
+        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    if kind.status == 401:
+        return {"WWW-Authenticate": 'Bearer realm="myapp"'}
+    return {}
+
+
 def response(
     request: AnyRequest,
     code: str,
@@ -142,9 +151,7 @@ def response(
         index=UNSET if index is None else index,
         transaction_id=transaction_id or UNSET,
     )
-    headers = [("Content-Type", MEDIA_TYPE), ("Cache-Control", "no-store")]
-    if kind.status == 503 or code in ("conflict", "idempotency-in-progress"):
-        headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
-    if kind.status == 401:
-        headers.append(("WWW-Authenticate", 'Bearer realm="myapp"'))
-    return Response(body=msgspec.json.encode(problem), status=kind.status, headerlist=headers)
+    fixed = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
+    return Response(
+        body=msgspec.json.encode(problem), status=kind.status, headerlist=list({**fixed, **headers(kind)}.items())
+    )

@@ -271,7 +271,7 @@ class Listed(Output, Generic[ItemT], kw_only=True):
 
 
 class Check(Output, kw_only=True):
-    name: Annotated[str, Meta(examples=["every transaction balances"])]
+    name: Annotated[str, Meta(examples=["transactions-balance"])]
     holds: bool
     compared: Annotated[
         dict[str, int], Meta(description="The figures that were compared.", examples=[{"transactions": 2}])

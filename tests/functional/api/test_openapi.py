@@ -56,10 +56,31 @@ class TestDocument:
         assert documented == routed
         assert len(documented) > 15
 
-    def test_resolves_every_reference(self, document: dict[str, Any]) -> None:
+    def test_defines_what_it_refers_to_and_nothing_else(self, document: dict[str, Any]) -> None:
         references = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
 
-        assert references <= document["components"]["schemas"].keys()
+        assert references == document["components"]["schemas"].keys()
+
+    def test_names_what_every_problem_carries(self, document: dict[str, Any]) -> None:
+        for methods in document["paths"].values():
+            for operation in methods.values():
+                for status, answer in operation["responses"].items():
+                    assert {"X-Request-Id", "Server-Timing"} <= answer["headers"].keys()
+                    assert ("WWW-Authenticate" in answer["headers"]) == (status == "401")
+                    codes = answer.get("content", {}).get("application/problem+json", {}).get("examples", {}).keys()
+                    waits = {"conflict", "idempotency-in-progress", "unavailable", "outcome-unknown"}
+                    assert ("Retry-After" in answer["headers"]) == bool(codes & waits)
+
+    def test_lists_for_whatever_asks_the_database_that_it_may_be_away(self, document: dict[str, Any]) -> None:
+        for path, methods in document["paths"].items():
+            for operation in methods.values():
+                listed = json.dumps(operation["responses"])
+                assert ('"unavailable"' in listed) == ('"conflict"' in listed) == (path != "/healthz")
+
+    def test_gives_a_check_that_there_is_as_example(self, shop: Shop, document: dict[str, Any]) -> None:
+        (example,) = document["components"]["schemas"]["Check"]["properties"]["name"]["examples"]
+
+        assert example in {check["name"] for check in shop.must(200, "GET", "verify")["checks"]}
 
     def test_spells_patterns_as_json_schema_does(self, document: dict[str, Any]) -> None:
         patterns = re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', json.dumps(document))
