@@ -125,9 +125,10 @@ class TestEveryCode:
 
 
 @pytest.fixture(scope="session")
-def faulty_app() -> webtest.TestApp:
+def faulty_app(tmp_path_factory: pytest.TempPathFactory) -> webtest.TestApp:
     """Return an application with a view that fails as its address says."""
-    raw = {"sqlalchemy.url": "sqlite://", "myapp.auth": "open", "retry.attempts": "1"}
+    url = f"sqlite:///{tmp_path_factory.mktemp('faults') / 'empty.sqlite'}"
+    raw = {"sqlalchemy.url": url, "myapp.auth": "open", "retry.attempts": "1"}
     with Configurator(settings=raw) as config:
         config.registry["myapp.settings"] = settings.read(raw, {}).application
         config.include("myapp.db")
