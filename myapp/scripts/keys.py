@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from myapp.db.scope import session_scope
-from myapp.ledger import access, queries
+from myapp.ledger import access, errors, model, queries
 from myapp.scripts import database
+
+MISSING_LEDGER = """\
+There is no ledger {name!r} yet, so no key can be made for it. Make it first, in one of these ways:
+  - `myapp import FILE --ledger {name}`, if it is to begin with a journal;
+  - POST /v1/ledgers to the service, with a key that `myapp keys create --all --scope admin` makes."""
 
 
 def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -53,7 +57,7 @@ def _add_create(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _create(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     with database.opened(options.ini, environ) as opened, session_scope(opened.sessions) as session:
-        ledger = queries.get_ledger(session, options.ledger) if options.ledger is not None else None
+        ledger = _ledger(session, options.ledger) if options.ledger is not None else None
         scope = access.Scope(options.scope)
         key, secret = access.create_key(session, name=options.name, scope=scope, ledger=ledger, now=datetime.now(UTC))
     opens = f"ledger {options.ledger}" if options.ledger is not None else "all ledgers"
@@ -62,10 +66,17 @@ def _create(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return 0
 
 
+def _ledger(session: Session, name: str) -> model.Ledger:
+    try:
+        return queries.get_ledger(session, name)
+    except errors.NotFound as exc:
+        raise errors.NotFound(MISSING_LEDGER.format(name=name)) from exc
+
+
 def _list(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     with database.opened(options.ini, environ) as opened, session_scope(opened.sessions, readonly=True) as session:
         keys = access.list_keys(session)
-        names = {each: _ledger_name(session, each) for each in {key.ledger_id for key in keys} if each is not None}
+        names = queries.find_names(session, {key.ledger_id for key in keys if key.ledger_id is not None})
     if not keys:
         print("There are no keys; `myapp keys create` makes one.")
     for key in keys:
@@ -73,10 +84,6 @@ def _list(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         state = "valid" if key.revoked_at is None else f"revoked {key.revoked_at:%Y-%m-%d}"
         print(f"{key.id}  {key.scope:5}  {opens}  {key.created_at:%Y-%m-%d}  {state}  {key.name or ''}".rstrip())
     return 0
-
-
-def _ledger_name(session: Session, ledger_id: UUID) -> str:
-    return queries.list_ledgers(session, after=None, limit=1, only=ledger_id)[0].name
 
 
 def _revoke(options: argparse.Namespace, environ: Mapping[str, str]) -> int:

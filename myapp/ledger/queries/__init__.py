@@ -8,8 +8,9 @@ after the other, by key.
 """
 
 from myapp.ledger.queries.accounts import get_account, list_accounts
-from myapp.ledger.queries.ledgers import exponents, get_ledger, list_currencies, list_ledgers
+from myapp.ledger.queries.ledgers import exponents, find_names, get_ledger, list_currencies, list_ledgers
 from myapp.ledger.queries.postings import PostingPosition, list_postings
+from myapp.ledger.queries.sums import Movement, list_references, sum_movements
 from myapp.ledger.queries.transactions import (
     TransactionFilter,
     get_transaction,
@@ -18,9 +19,11 @@ from myapp.ledger.queries.transactions import (
 )
 
 __all__ = [
+    "Movement",
     "PostingPosition",
     "TransactionFilter",
     "exponents",
+    "find_names",
     "get_account",
     "get_ledger",
     "get_transaction",
@@ -28,6 +31,8 @@ __all__ = [
     "list_currencies",
     "list_ledgers",
     "list_postings",
+    "list_references",
     "list_transactions",
     "load_transactions",
+    "sum_movements",
 ]

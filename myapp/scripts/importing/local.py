@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from myapp.ledger import errors, model, operations, queries, recording, tables
+from myapp.ledger import errors, model, operations, queries, recording
 from myapp.scripts.importing import references
 from myapp.scripts.importing.assertions import Movement
 from myapp.scripts.importing.destination import BatchRefused, Known
@@ -59,12 +58,7 @@ class Local:
         operations.change_account(self._session, self._ledger, path, change, expected_version=None, now=self._now)
 
     def references(self, _first: datetime, _last: datetime) -> set[str]:
-        reference = tables.transactions.c.reference
-        ours = sa.select(reference).where(
-            tables.transactions.c.ledger_id == self._ledger.id, reference.startswith(references.PREFIX, autoescape=True)
-        )
-        # SQLite's LIKE takes capital and small letters for the same.
-        return {each for each in self._session.scalars(ours) if each.startswith(references.PREFIX)}
+        return set(queries.list_references(self._session, self._ledger, prefix=references.PREFIX))
 
     def record(self, wanted: Sequence[model.NewTransaction]) -> None:
         try:
@@ -74,23 +68,8 @@ class Local:
 
     def movements(self, paths: Collection[str]) -> Iterator[Movement]:
         """Yield a movement for each account, currency and effective time, summed by the database."""
-        accounts, postings = tables.accounts, tables.postings
-        sign = sa.case((postings.c.side == model.Side.DEBIT, 1), else_=-1)
-        here_or_below = [
-            sa.or_(accounts.c.path == path, accounts.c.path.startswith(f"{path}:", autoescape=True)) for path in paths
-        ]
-        query = (
-            sa.select(
-                accounts.c.path, postings.c.currency, postings.c.effective_at, sa.func.sum(sign * postings.c.amount)
-            )
-            .join(
-                accounts, sa.and_(accounts.c.ledger_id == postings.c.ledger_id, accounts.c.id == postings.c.account_id)
-            )
-            .where(postings.c.ledger_id == self._ledger.id, sa.or_(sa.false(), *here_or_below))
-            .group_by(accounts.c.path, postings.c.currency, postings.c.effective_at)
-        )
-        rows = self._session.execute(query).all()
-        exponents = self.exponents({currency for _, currency, _, _ in rows})
-        for path, currency, effective_at, net in rows:
-            amount = Decimal(int(net)).scaleb(-exponents[currency])
-            yield Movement(path=path, currency=currency, day=effective_at.date(), net=amount)
+        found = queries.sum_movements(self._session, self._ledger, paths)
+        exponents = self.exponents({each.currency for each in found})
+        for each in found:
+            net = Decimal(each.net_minor).scaleb(-exponents[each.currency])
+            yield Movement(path=each.path, currency=each.currency, day=each.effective_at.date(), net=net)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 from sqlalchemy.orm import Session
@@ -36,6 +37,12 @@ READS: dict[str, tuple[Read, int]] = {
             session, ledger, "assets:till", effective_from=NOW, after=None, limit=9
         ),
         4,
+    ),
+    "find_names": (lambda session, ledger: queries.find_names(session, {ledger.id, UUID(int=7)}), 1),
+    "list_references": (lambda session, ledger: queries.list_references(session, ledger, prefix="sale-"), 1),
+    "sum_movements": (
+        lambda session, ledger: queries.sum_movements(session, ledger, [f"assets:{n}" for n in range(3_000)]),
+        2,
     ),
     "find_key": (lambda session, ledger: access.find_key(session, "nobody's"), 1),
 }

@@ -60,7 +60,10 @@ class TestCreate:
         before = count(sessions)
         result = myapp("keys", "create", "--ledger", name, "--scope", "read")
         assert (result.code, result.out) == (1, "")
-        assert name in result.err
+        assert result.err.startswith(f"myapp: There is no ledger {name!r} yet")
+        assert "POST /v1/ledgers" in result.err
+        assert "myapp keys create --all --scope admin" in result.err
+        assert f"myapp import FILE --ledger {name}" in result.err
         assert count(sessions) == before
 
     @pytest.mark.parametrize(
