@@ -26,7 +26,7 @@ from pyramid.response import Response
 from pyramid.view import exception_view_config
 
 from myapp import errors as root
-from myapp.api import problems, schemas
+from myapp.api import pointers, problems, schemas
 from myapp.api.request import AnyRequest
 from myapp.db import errors as db_errors
 from myapp.ledger import errors as ledger_errors
@@ -118,18 +118,24 @@ def invalid(exc: ValidationFailed, request: AnyRequest) -> Response:
 
 @exception_view_config(ledger_errors.Refusal)
 def refused_in_place(exc: ledger_errors.Refusal, request: AnyRequest) -> Response:
-    """Answer a refusal of the ledger, pointing at the transaction and the posting that caused it."""
-    in_batch = isinstance(getattr(request, "wanted", None), schemas.NewBatch)
-    pointer = f"/transactions/{exc.index}" if in_batch and exc.index is not None else ""
-    if exc.line is not None:
-        pointer += f"/postings/{exc.line}"
+    """Answer a refusal of the ledger, pointing at what in the body caused it."""
+    wanted = getattr(request, "wanted", None)
     return problems.response(
         request,
         exc.code,
         str(exc),
-        errors=[problems.FieldError(pointer=pointer, detail=str(exc))] if pointer else (),
-        index=exc.index if in_batch else None,
+        errors=[problems.FieldError(pointer=pointers.of_refusal(exc, wanted), detail=str(exc))],
+        index=exc.index if isinstance(wanted, schemas.NewBatch) else None,
         transaction_id=exc.transaction_id,
+    )
+
+
+@exception_view_config(ledger_errors.AlreadyExists)
+def taken(exc: ledger_errors.AlreadyExists, request: AnyRequest) -> Response:
+    """Answer that something has this name already, pointing at the name."""
+    pointer = pointers.of_name(getattr(request, "wanted", None))
+    return problems.response(
+        request, exc.code, str(exc), errors=[problems.FieldError(pointer=pointer, detail=str(exc))]
     )
 
 

@@ -62,32 +62,30 @@ def record_transaction(request: Request[schemas.NewTransaction, schemas.RecordQu
     request_method="POST",
     permission=security.WRITE,
     body=schemas.NewBatch,
+    query=schemas.RecordQuery,
     headers=("Idempotency-Key", "Prefer"),
-    answers={201: (schemas.BatchIds, schemas.BatchTransactions)},
+    answers={
+        201: (schemas.BatchIds, schemas.BatchTransactions),
+        200: (schemas.BatchIds, schemas.BatchTransactions),
+    },
     refusals=REFUSALS,
 )
-def record_batch(request: Request[schemas.NewBatch, schemas.NoQuery]) -> Response:
+def record_batch(request: Request[schemas.NewBatch, schemas.RecordQuery]) -> Response:
     """Record a batch.
 
-    Up to 10,000 transactions in their order, all of them or none. The answer has their ids; with `Prefer:
-    return=representation` the whole transactions. A refusal names the first transaction that failed in `index`.
+    Up to 10,000 transactions in their order, with 100,000 postings together, all of them or none. The answer has their
+    ids; with `Prefer: return=representation` the whole transactions. A refusal names the first transaction that failed
+    in `index`. With `dry_run` everything is checked and answered with 200, and nothing is recorded.
     """
     whole = PREFER_WHOLE in {wish.strip().lower() for wish in request.headers.get("Prefer", "").split(",")}
-    recorded = operations.record(
-        request.dbsession,
-        request.ledger,
-        [wishes.transaction(each) for each in request.wanted.transactions],
-        now=request.now,
-        form=request.registry["myapp.recording"],
-        claim=idempotency.claim(request, variant=PREFER_WHOLE if whole else ""),
-    )
-    headers = [("Idempotency-Replayed", "true")] if recorded.replayed else []
-    if not whole:
-        return respond.answer(respond.encode(answers.batch_ids(recorded.transactions)), status=201, headers=headers)
-    exponents = _exponents(request, recorded.transactions)
-    items = [answers.transaction(each, exponents) for each in recorded.transactions]
-    body = respond.encode(schemas.BatchTransactions(items=items))
-    return respond.answer(body, status=201, headers=[*headers, ("Preference-Applied", PREFER_WHOLE)])
+    wanted = [wishes.transaction(each) for each in request.wanted.transactions]
+    form = request.registry["myapp.recording"]
+    if request.asked.dry_run:
+        tried = operations.dry_run(request.dbsession, request.ledger, wanted, now=request.now, form=form)
+        return _respond_with_batch(request, tried, whole=whole, status=200)
+    claim = idempotency.claim(request, variant=PREFER_WHOLE if whole else "")
+    recorded = operations.record(request.dbsession, request.ledger, wanted, now=request.now, form=form, claim=claim)
+    return _respond_with_batch(request, recorded, whole=whole, status=201)
 
 
 @view_config(
@@ -139,6 +137,16 @@ def get_transaction(request: Request[None, schemas.NoQuery]) -> Response:
     """Look at a transaction."""
     wanted_id = parameters.transaction_id(request.matchdict["id"])
     return respond.answer(_encode(request, queries.get_transaction(request.dbsession, request.ledger, wanted_id)))
+
+
+def _respond_with_batch(request: AnyRequest, of: operations.Recorded, *, whole: bool, status: int) -> Response:
+    headers = [("Idempotency-Replayed", "true")] if of.replayed else []
+    if not whole:
+        return respond.answer(respond.encode(answers.batch_ids(of.transactions)), status=status, headers=headers)
+    exponents = _exponents(request, of.transactions)
+    items = [answers.transaction(each, exponents) for each in of.transactions]
+    body = respond.encode(schemas.BatchTransactions(items=items))
+    return respond.answer(body, status=status, headers=[*headers, ("Preference-Applied", PREFER_WHOLE)])
 
 
 def _encode(request: AnyRequest, transaction: model.Transaction) -> bytes:

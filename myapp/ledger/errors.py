@@ -70,7 +70,8 @@ class Refusal(LedgerError):
     """One transaction or account cannot be accepted.
 
     `index` is the transaction's place in the batch and `line` the posting's place in the transaction, both
-    from zero; None where the fault is not of one of them.
+    from zero; None where the fault is not of one of them. `member` is the part of an account that is at fault, by the
+    names and places that lead to it: ("limits", "USD", "min"); empty where it is not of an account.
     """
 
     def __init__(
@@ -85,11 +86,17 @@ class Refusal(LedgerError):
         self.index = index
         self.line = line
         self.transaction_id = transaction_id
+        self.member: tuple[str, ...] = ()
 
     def at(self, index: int, line: int) -> Self:
         """Say where in the request the fault is."""
         self.index = index
         self.line = line
+        return self
+
+    def within(self, *member: str) -> Self:
+        """Say which part of the account the fault is in."""
+        self.member = member
         return self
 
 

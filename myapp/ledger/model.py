@@ -16,6 +16,7 @@ from uuid import UUID
 AMOUNT_MINOR_MAX = 2**63 - 1
 POSTINGS_MAX = 1_000
 BATCH_MAX = 10_000
+BATCH_POSTINGS_MAX = 100_000
 
 
 class Side(enum.StrEnum):

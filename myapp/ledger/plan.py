@@ -14,7 +14,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from myapp.ledger import errors, money
-from myapp.ledger.model import AMOUNT_MINOR_MAX, BATCH_MAX, POSTINGS_MAX, NewPosting, NewTransaction, Side
+from myapp.ledger.model import (
+    AMOUNT_MINOR_MAX,
+    BATCH_MAX,
+    BATCH_POSTINGS_MAX,
+    POSTINGS_MAX,
+    NewPosting,
+    NewTransaction,
+    Side,
+)
 
 
 class Line(NamedTuple):
@@ -91,8 +99,12 @@ def check_shape(wanted: Sequence[NewTransaction]) -> None:
     """
     if not 1 <= len(wanted) <= BATCH_MAX:
         raise errors.InvalidTransaction(f"A request has 1 to {BATCH_MAX} transactions, not {len(wanted)}.")
+    total = 0
     for index, transaction in enumerate(wanted):
         count = len(transaction.postings)
+        total += count
+        if total > BATCH_POSTINGS_MAX:
+            raise errors.InvalidTransaction(f"A request has at most {BATCH_POSTINGS_MAX} postings.", index=index)
         if not 2 <= count <= POSTINGS_MAX:
             detail = f"A transaction has 2 to {POSTINGS_MAX} postings, not {count}."
             raise errors.InvalidTransaction(detail, index=index)

@@ -48,7 +48,7 @@ def _full(shop: Shop) -> Any:
 
 
 def _not_allowed(shop: Shop) -> Any:
-    shop.must(201, "POST", "accounts", {"path": "assets:none", "type": "asset", "currencies": []})
+    shop.must(201, "POST", "accounts", {"path": "assets:none", "type": "asset", "currencies": ["JPY"]})
     return shop.call("POST", "transactions", OTHER)
 
 
@@ -106,6 +106,23 @@ REACHED_ELSEWHERE = {
 }
 
 
+POINTERS = {
+    "already-exists": "/name",
+    "duplicate-reference": "/reference",
+    "insufficient-funds": "/postings/1",
+    "limit-exceeded": "/postings/0",
+    "account-closed": "/postings/0/account",
+    "period-locked": "/effective_at",
+    "validation-failed": "",
+    "unbalanced-transaction": "/postings",
+    "unknown-account": "/postings/0/account",
+    "unknown-currency": "/postings/0/currency",
+    "currency-not-allowed": "/postings/0/currency",
+    "amount-precision": "/postings/0/debit",
+    "amount-out-of-range": "/postings/0/debit",
+}
+
+
 class TestEveryCode:
     def test_of_the_table_is_reached(self) -> None:
         assert {*REACHED, *REACHED_ELSEWHERE} == set(problems.KINDS)
@@ -120,6 +137,9 @@ class TestEveryCode:
         assert (response.status_int, response.json["code"]) == (kind.status, code), response.text
         assert (response.json["title"], response.json["type"]) == (kind.title, f"/problems/{code}")
         assert response.headers["Cache-Control"] == "no-store"
+        assert [each["pointer"] for each in response.json.get("errors", ())] == (
+            [POINTERS[code]] if code in POINTERS else []
+        )
         page = shop.must(200, "GET", response.json["type"])
         assert (page["code"], page["status"]) == (code, kind.status)
 

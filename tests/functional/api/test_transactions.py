@@ -9,6 +9,8 @@ import pytest
 
 from tests.functional.api.shop import CASH, SALES, Shop, refund, sale
 
+OVERPRECISE_CREDIT = {"postings": [sale()["postings"][0], sale("12.505")["postings"][1]]}
+
 
 class TestRecord:
     def test_answers_with_the_resulting_balances_and_the_address(self, shop: Shop) -> None:
@@ -69,18 +71,25 @@ class TestRecord:
     @pytest.mark.parametrize(
         ("wanted", "code", "pointer"),
         [
-            (sale("12.505"), "amount-precision", "/postings/0"),
-            (sale("9" * 40), "amount-out-of-range", "/postings/0"),
-            ({"postings": [*sale()["postings"][:1], *sale("1.00")["postings"][1:]]}, "unbalanced-transaction", None),
-            (refund("0.01"), "insufficient-funds", "/postings/1"),
+            (sale("12.505"), "amount-precision", "/postings/0/debit"),
+            (sale("9" * 40), "amount-out-of-range", "/postings/0/debit"),
+            (OVERPRECISE_CREDIT, "amount-precision", "/postings/1/credit"),
+            (
+                {"postings": [*sale()["postings"][:1], *sale("1.00")["postings"][1:]]},
+                "unbalanced-transaction",
+                "/postings",
+            ),
+            (refund("0.02"), "insufficient-funds", "/postings/1"),
         ],
     )
-    def test_refuses_and_leaves_no_trace(self, shop: Shop, wanted: Any, code: str, pointer: str | None) -> None:
+    def test_refuses_and_leaves_no_trace(self, shop: Shop, wanted: Any, code: str, pointer: str) -> None:
         before = shop.trace()
 
         problem = shop.refused(code, "POST", "transactions", wanted)
 
-        assert [each["pointer"] for each in problem.get("errors", ())] == ([pointer] if pointer else [])
+        assert problem["errors"] == [{"pointer": pointer, "detail": problem["detail"]}]
+        in_batch = shop.refused(code, "POST", "transactions/batch", {"transactions": [sale("0.01"), wanted]})
+        assert (in_batch["index"], in_batch["errors"][0]["pointer"]) == (1, f"/transactions/1{pointer}")
         assert shop.trace() == before
 
     def test_refuses_an_account_it_does_not_have(self, shop: Shop) -> None:
@@ -89,7 +98,7 @@ class TestRecord:
 
         problem = shop.refused("unknown-account", "POST", "transactions", wanted)
 
-        assert problem["errors"][0]["pointer"] == "/postings/1"
+        assert problem["errors"][0]["pointer"] == "/postings/1/account"
         assert "income:nowhere" in problem["detail"]
 
     def test_refuses_a_currency_nobody_knows(self, shop: Shop) -> None:
@@ -97,14 +106,18 @@ class TestRecord:
         for posting in wanted["postings"]:
             posting["currency"] = "XQZ"
 
-        shop.refused("unknown-currency", "POST", "transactions", wanted)
+        problem = shop.refused("unknown-currency", "POST", "transactions", wanted)
+
+        assert problem["errors"][0]["pointer"] == "/postings/0/currency"
 
     def test_refuses_a_currency_that_the_account_does_not_take(self, shop: Shop) -> None:
         shop.must(201, "POST", "accounts", {"path": "assets:yen", "type": "asset", "currencies": ["JPY"]})
         wanted = sale()
         wanted["postings"][0]["account"] = "assets:yen"
 
-        shop.refused("currency-not-allowed", "POST", "transactions", wanted)
+        problem = shop.refused("currency-not-allowed", "POST", "transactions", wanted)
+
+        assert problem["errors"][0]["pointer"] == "/postings/0/currency"
 
     def test_refuses_to_exceed_a_maximum(self, shop: Shop) -> None:
         shop.must(200, "PATCH", f"accounts/{CASH}", {"limits": {"USD": {"max": "10.00"}}})
@@ -117,6 +130,7 @@ class TestRecord:
         problem = shop.refused("duplicate-reference", "POST", "transactions", sale(reference="order-1"))
 
         assert problem["transaction_id"] == first["id"]
+        assert problem["errors"][0]["pointer"] == "/reference"
 
 
 class TestDryRun:
@@ -139,6 +153,25 @@ class TestDryRun:
 
         assert recorded.status_int == 201
         assert "Idempotency-Replayed" not in recorded.headers
+
+    @pytest.mark.parametrize("prefer", ["", "return=representation"])
+    def test_of_a_batch_answers_as_if_and_records_nothing(self, shop: Shop, prefer: str) -> None:
+        wanted = {"transactions": [sale(reference="order-1"), refund("2.50", reference="order-2")]}
+        before = shop.trace()
+
+        tried = shop.must(200, "POST", "transactions/batch?dry_run=true", wanted, Idempotency_Key="k", Prefer=prefer)
+
+        assert [each["reference"] for each in tried["items"]] == ["order-1", "order-2"]
+        if prefer:
+            assert [each["postings"][0]["balance"] for each in tried["items"]] == ["12.50", "10.00"]
+        assert shop.trace() == before
+        recorded = shop.call("POST", "transactions/batch", wanted, Idempotency_Key="k", Prefer=prefer)
+        assert (recorded.status_int, "Idempotency-Replayed" in recorded.headers) == (201, False)
+
+    def test_of_a_batch_refuses_what_recording_would(self, shop: Shop) -> None:
+        wanted = {"transactions": [sale(), refund("20")]}
+
+        assert shop.refused("insufficient-funds", "POST", "transactions/batch?dry_run=true", wanted)["index"] == 1
 
 
 class TestBatch:
@@ -183,6 +216,16 @@ class TestBatch:
         problem = shop.refused("validation-failed", "POST", "transactions/batch", {"transactions": [sale()] * 10_001})
 
         assert problem["errors"][0]["pointer"] == "/transactions"
+
+    def test_refuses_more_than_a_hundred_thousand_postings(self, shop: Shop) -> None:
+        largest = {"postings": sale()["postings"] * 500}
+
+        problem = shop.refused(
+            "validation-failed", "POST", "transactions/batch", {"transactions": [largest] * 100 + [sale()]}
+        )
+
+        assert problem["index"] == 100
+        assert problem["errors"][0]["pointer"] == "/transactions/100/postings"
 
 
 class TestList:

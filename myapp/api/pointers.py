@@ -1,0 +1,65 @@
+"""Where in the body a refusal of the ledger points: the JSON Pointer (RFC 6901) of the member at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import UNSET
+
+from myapp.api import schemas
+from myapp.ledger import errors
+
+AMOUNT = "amount"
+
+# The member of the posting, by the code; other codes mean the posting as a whole.
+POSTING_MEMBERS: Mapping[str, str] = {
+    errors.AmountPrecision.code: AMOUNT,
+    errors.AmountOutOfRange.code: AMOUNT,
+    errors.InvalidTransaction.code: AMOUNT,
+    errors.UnknownCurrency.code: "currency",
+    errors.CurrencyNotAllowed.code: "currency",
+    errors.UnknownAccount.code: "account",
+    errors.AccountClosed.code: "account",
+}
+
+# The member of the transaction, where no posting alone is at fault.
+TRANSACTION_MEMBERS: Mapping[str, str] = {
+    errors.InvalidTransaction.code: "postings",
+    errors.UnbalancedTransaction.code: "postings",
+    errors.DuplicateReference.code: "reference",
+    errors.PeriodLocked.code: "effective_at",
+}
+
+# What may exist already, by the body that asks for it.
+NAMES: Mapping[type, str] = {
+    schemas.NewLedger: "/name",
+    schemas.NewCurrency: "/exponent",
+    schemas.NewAccount: "/path",
+}
+
+
+def of_refusal(refusal: errors.Refusal, wanted: object) -> str:
+    """Return the pointer into the body; empty where the fault is of the body as a whole."""
+    if isinstance(wanted, schemas.NewBatch):
+        if refusal.index is None:
+            return "/transactions"
+        transaction = wanted.transactions[refusal.index]
+        return f"/transactions/{refusal.index}{_in_transaction(refusal, transaction)}"
+    if isinstance(wanted, schemas.NewTransaction):
+        return _in_transaction(refusal, wanted)
+    return "".join(f"/{step}" for step in refusal.member)
+
+
+def of_name(wanted: object) -> str:
+    """Return the pointer to what exists already."""
+    return NAMES.get(type(wanted), "")
+
+
+def _in_transaction(refusal: errors.Refusal, wanted: schemas.NewTransaction) -> str:
+    if refusal.line is None:
+        member = TRANSACTION_MEMBERS.get(refusal.code)
+        return f"/{member}" if member else ""
+    member = POSTING_MEMBERS.get(refusal.code)
+    if member == AMOUNT:
+        member = "credit" if wanted.postings[refusal.line].debit is UNSET else "debit"
+    return f"/postings/{refusal.line}" + (f"/{member}" if member else "")
