@@ -13,18 +13,14 @@ from typing import Annotated, Self
 
 from msgspec import Meta
 
-from myapp.ledger import model
+from myapp.ledger import model, words
 
 # No NUL: PostgreSQL cannot store it.
 PRINTABLE = r"^[^\x00]*\Z"
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z"
-CURRENCY = r"^[A-Z][A-Z0-9'._-]{0,23}\Z"
-
-# One word of an account's path: no control or invisible characters, no blank, and none of ASCII's marks except .'&()+-_
-_WORD = r'[^\s\x00-\x20"#$%*,/:;<=>?@\\\[\]^`{|}~!\x7f-\xa0\xad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]+'
-_SEGMENT = f"{_WORD}(?: {_WORD})*"
-PATH = rf"^{_SEGMENT}(?::{_SEGMENT})*\Z"
-PREFIX = rf"^{_SEGMENT}(?::{_SEGMENT})*:?\Z"
+NAME = rf"^{words.LEDGER_NAME}\Z"
+CURRENCY = rf"^{words.CURRENCY_CODE}\Z"
+PATH = rf"^{words.ACCOUNT_PATH}\Z"
+PREFIX = rf"^{words.ACCOUNT_PATH}:?\Z"
 
 _DIGITS = r"[0-9]{1,40}(?:\.[0-9]{1,20})?"
 AMOUNT = rf"^(?!0+(?:\.0+)?\Z){_DIGITS}\Z"
@@ -42,7 +38,7 @@ BASE64URL = r"^[A-Za-z0-9_-]*\Z"
 YEAR_FIRST = 1000
 YEAR_LAST = 9998
 
-PATH_LENGTH_MAX = 250
+PATH_LENGTH_MAX = words.PATH_LENGTH_MAX
 METADATA_ENTRIES_MAX = 50
 
 _AN_AMOUNT = 'a decimal string above zero with at most 40 digits and 20 decimals, such as "12.50"'
@@ -108,7 +104,10 @@ Metadata = Annotated[
     ),
 ]
 Exponent = Annotated[
-    int, Meta(ge=0, le=18, description="Decimal digits of the currency: 2 for USD, 0 for JPY.", examples=[4])
+    int,
+    Meta(
+        ge=0, le=words.EXPONENT_MAX, description="Decimal digits of the currency: 2 for USD, 0 for JPY.", examples=[4]
+    ),
 ]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="How many to return at most.")]
 Cursor = Annotated[

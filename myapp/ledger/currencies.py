@@ -15,7 +15,7 @@ import iso4217
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from myapp.ledger import errors, upsert
+from myapp.ledger import errors, upsert, words
 from myapp.ledger.model import Currency, Ledger
 from myapp.ledger.tables import currencies
 
@@ -54,8 +54,10 @@ def declare(session: Session, ledger: Ledger, currency: Currency) -> bool:
     """Declare a currency and say whether it is new to the ledger.
 
     Raises:
+        InvalidValue: its code or exponent has no sense.
         AlreadyExists: the ledger, or ISO 4217, has the code with another exponent.
     """
+    words.check_currency(currency)
     row = {"ledger_id": ledger.id, "code": currency.code, "exponent": currency.exponent}
     insert = (
         upsert.insert(upsert.dialect_of(session), currencies)

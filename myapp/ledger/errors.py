@@ -7,6 +7,7 @@
     ├── IdempotencyMismatch       idempotency-mismatch
     ├── IdempotencyInProgress     idempotency-in-progress
     └── Refusal                   what is wrong with one transaction or account, and where
+        ├── InvalidValue          validation-failed
         ├── InvalidTransaction    validation-failed
         ├── UnknownCurrency       unknown-currency
         ├── AmountPrecision       amount-precision
@@ -98,6 +99,12 @@ class Refusal(LedgerError):
         """Say which part of the account the fault is in."""
         self.member = member
         return self
+
+
+class InvalidValue(Refusal):
+    """A name, code, exponent or limit that no ledger could have."""
+
+    code = "validation-failed"
 
 
 class InvalidTransaction(Refusal):

@@ -13,7 +13,7 @@ from sqlalchemy import exc as sa_exc
 from sqlalchemy.orm import Session
 
 from myapp.db import scope
-from myapp.ledger import currencies, errors, idempotency, ids, plan, queries, upsert
+from myapp.ledger import currencies, errors, idempotency, ids, plan, queries, upsert, words
 from myapp.ledger.accounts import change_account, open_account
 from myapp.ledger.currencies import declare as declare_currency
 from myapp.ledger.idempotency import Claim
@@ -47,8 +47,10 @@ def create_ledger(session: Session, name: str, *, metadata: Mapping[str, str], n
     """Create an empty ledger.
 
     Raises:
+        InvalidValue: it is no name of a ledger.
         AlreadyExists: the name is taken.
     """
+    words.check_ledger_name(name)
     ledger = Ledger(id=ids.new_id(now), name=name, metadata=metadata, locked_before=None, version=1, created_at=now)
     insert = upsert.insert(upsert.dialect_of(session), ledgers).values(
         id=ledger.id, name=name, metadata=metadata, version=ledger.version, created_at=now

@@ -15,6 +15,7 @@ from beancount.core import data
 from beancount.ops import balance
 
 from myapp.ledger import model
+from myapp.ledger import words as grammar
 from myapp.scripts.importing import chart, digits, lines, reading, references, words
 from myapp.scripts.importing.plan import Assertion, JournalError, Note, Place, Plan, PlannedTransaction
 
@@ -28,9 +29,7 @@ LEFT_OUT = {
     data.Custom: "custom directives",
 }
 
-# What the HTTP contract can name.
-CURRENCY_CODE = r"[A-Z][A-Z0-9'._-]{0,23}"
-PATH_LENGTH_MAX = 250
+# What the HTTP contract can say.
 YEARS = range(1000, 9999)
 
 # Wide enough for any number a journal may write, so that no sum is rounded in passing.
@@ -118,11 +117,12 @@ def _assertions(journal: reading.Journal) -> Iterator[Assertion]:
 def _beyond_contract(made: Plan) -> Iterator[Note]:
     """Yield what the HTTP contract could not name or hold, wherever the journal is loaded."""
     for currency in made.currencies:
-        if not re.fullmatch(CURRENCY_CODE, currency.currency.code):
+        if not re.fullmatch(grammar.CURRENCY_CODE, currency.currency.code):
             yield _note(currency.place, f"{currency.currency.code}: a currency is 1 to 24 capitals, digits or '._-")
     for account in made.accounts:
-        if len(account.account.path) > PATH_LENGTH_MAX:
-            yield _note(account.place, f"{account.account.path}: a path has at most {PATH_LENGTH_MAX} characters")
+        if len(account.account.path) > grammar.PATH_LENGTH_MAX:
+            text = f"{account.account.path}: a path has at most {grammar.PATH_LENGTH_MAX} characters"
+            yield _note(account.place, text)
     for transaction in made.transactions:
         if len(transaction.wanted.postings) > model.POSTINGS_MAX:
             yield _note(transaction.place, f"a transaction has at most {model.POSTINGS_MAX} postings")

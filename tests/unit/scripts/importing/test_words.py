@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from myapp.api import fields
-from myapp.scripts.importing import command, journal, words
+from myapp.scripts.importing import journal, words
 
 ACCOUNTS = """\
 2024-01-01 open Assets:Cash
@@ -90,6 +90,3 @@ class TestRoom:
     def test_is_what_the_http_contract_has(self):
         assert words.ENTRIES_MAX == fields.METADATA_ENTRIES_MAX
         assert journal.YEARS.stop == fields.YEAR_LAST + 1
-        assert f"^{command.LEDGER_NAME}\\Z" == fields.NAME
-        assert journal.PATH_LENGTH_MAX == fields.PATH_LENGTH_MAX
-        assert f"^{journal.CURRENCY_CODE}\\Z" == fields.CURRENCY
