@@ -62,6 +62,12 @@ def remember(session: Session, scope_id: UUID, key: str, answer: StoredAnswer) -
     session.execute(update.values(status=answer.status, body=answer.body))
 
 
+def purge(session: Session, *, expired_before: datetime) -> int:
+    """Delete the keys of every scope that were claimed before a time, and return how many there were."""
+    expired = sa.delete(idempotency).where(idempotency.c.created_at < expired_before)
+    return session.connection().execute(expired).rowcount
+
+
 def take_for_transactions(
     session: Session, scope_id: UUID, claim: Claim, transaction_ids: Sequence[UUID], *, now: datetime
 ) -> bool:

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from myapp import settings
 from myapp.db import engine as engines
 from myapp.db import factory
-from myapp.ledger import errors, idempotency, operations
+from myapp.ledger import errors, idempotency, operations, tables
 from myapp.ledger.recording import Form
-from tests.integration.ledger.desk import NOW, Desk, at_once, in_every_form, key, transfer
+from tests.integration.ledger.desk import LONG_AGO, NOW, Desk, at_once, in_every_form, key, transfer
 
 OK = idempotency.StoredAnswer(status=201, body=b'{"id": "\xc3\xbc"}')
 
@@ -87,6 +87,22 @@ class TestOtherAnswers:
 
         with desk.at_work() as session:
             assert idempotency.take(session, desk.ledger.id, key("k", b"other"), now=NOW) is None
+
+
+class TestPurging:
+    def test_deletes_what_has_expired_and_says_how_many(self, desk: Desk) -> None:
+        # Long before what any other test of this database claims.
+        first, second = (LONG_AGO - timedelta(days=days) for days in (2, 1))
+        for name, claimed_at in {"old": first, "older": first, "new": second}.items():
+            with desk.at_work() as session:
+                idempotency.take(session, desk.ledger.id, key(name), now=claimed_at)
+
+        with desk.at_work() as session:
+            assert idempotency.purge(session, expired_before=second) == 2
+
+        with desk.at_work() as session:
+            left = sa.select(tables.idempotency.c.key).where(tables.idempotency.c.ledger_id == desk.ledger.id)
+            assert session.scalars(left).all() == ["new"]
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
