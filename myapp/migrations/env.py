@@ -2,7 +2,10 @@
 
 The URL comes from development.ini beside alembic.ini, from another ini file (`alembic -x ini=FILE`), or from
 MYAPP_DATABASE_URL. The engine is the application's own, so its lock and statement time-outs hold here as well; a
-revision that needs longer says so with SET LOCAL. Each revision commits by itself.
+revision that needs longer says so with SET LOCAL. Each revision commits by itself. Of two runs at once on PostgreSQL
+the second waits for the first and then finds nothing left to do.
+
+What keeps it from starting is one line, which Alembic prints in place of a traceback for a CommandError.
 """
 
 from __future__ import annotations
@@ -13,10 +16,16 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import context
+from alembic.util import CommandError
+from sqlalchemy.engine import Connection, Engine
 
 from myapp import settings
 from myapp.db import engine as engines
 from myapp.ledger import tables
+
+# "myapp" as a number: the advisory lock of whoever migrates.
+MIGRATION_LOCK = int.from_bytes(b"myapp")
+OTHER_RUN_MINUTES_MAX = 10
 
 
 def _database() -> settings.Database:
@@ -32,7 +41,9 @@ def _database() -> settings.Database:
 def _migrate(database: settings.Database) -> None:
     engine = engines.build(database)
     try:
-        with engine.connect() as connection:
+        with _connect(engine) as connection:
+            if connection.dialect.name == "postgresql":
+                _wait_for_other_runs(connection)
             context.configure(
                 connection=connection,
                 target_metadata=tables.metadata,
@@ -46,6 +57,30 @@ def _migrate(database: settings.Database) -> None:
                 context.run_migrations()
     finally:
         engine.dispose()
+
+
+def _connect(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except sa.exc.DBAPIError as exc:
+        url = engine.url.render_as_string(hide_password=True)
+        raise CommandError(f"The database {url} cannot be used: {_in_one_line(exc.orig)}") from exc
+
+
+def _wait_for_other_runs(connection: Connection) -> None:
+    """Take the lock of the migrations, which ends with the connection."""
+    waits = f"SET LOCAL lock_timeout = '{OTHER_RUN_MINUTES_MAX}min'; SET LOCAL statement_timeout = 0"
+    try:
+        with connection.begin():
+            connection.exec_driver_sql(waits)
+            connection.execute(sa.select(sa.func.pg_advisory_lock(MIGRATION_LOCK)))
+    except sa.exc.OperationalError as exc:
+        message = f"Another run has been migrating this database for {OTHER_RUN_MINUTES_MAX} minutes or is stuck"
+        raise CommandError(f"{message}: {_in_one_line(exc.orig)}") from exc
+
+
+def _in_one_line(message: object) -> str:
+    return " ".join(str(message).split())
 
 
 def _print_sql(database: settings.Database) -> None:
@@ -64,7 +99,10 @@ def _print_sql(database: settings.Database) -> None:
 if context.config.config_file_name is not None:
     logging.config.fileConfig(context.config.config_file_name, disable_existing_loggers=False)
 
-if context.is_offline_mode():
-    _print_sql(_database())
-else:
-    _migrate(_database())
+try:
+    if context.is_offline_mode():
+        _print_sql(_database())
+    else:
+        _migrate(_database())
+except settings.SettingsError as exc:
+    raise CommandError("; ".join(exc.problems)) from exc

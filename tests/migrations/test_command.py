@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,18 +29,24 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def alembic(root: Path, *arguments: str, **environ: str) -> str:
-    """Run the command and return what it prints."""
-    done = subprocess.run(
+def start(root: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+    """Start the command and return it as it runs."""
+    return subprocess.Popen(
         [str(ALEMBIC), *arguments],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+
+
+def alembic(root: Path, *arguments: str, **environ: str) -> str:
+    """Run the command and return what it prints."""
+    running = start(root, *arguments, **environ)
+    out, err = running.communicate()
+    assert running.returncode == 0, err
+    return out
 
 
 def is_at_head(url: str) -> bool:
@@ -86,3 +93,62 @@ class TestUpgrade:
             connection.commit()
 
         assert is_at_head(url)
+
+
+LOCK_SECONDS = 60
+
+WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+class TestTwoUpgradesAtOnce:
+    def test_both_end_well(self, root: Path, empty_database_url: Callable[[str], str]):
+        url = empty_database_url("postgresql")
+        (root / "patient.ini").write_text(f"[app:main]\ndb.lock_timeout_seconds = {LOCK_SECONDS}\n")
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+
+        # Both are let go when both wait: for this table of Alembic's, or one for the other.
+        with engine.connect() as connection:
+            connection.exec_driver_sql("CREATE TABLE alembic_version (version_num text)")
+            command = ("-x", "ini=patient.ini", "upgrade", "head")
+            both = [start(root, *command, MYAPP_DATABASE_URL=url) for _ in range(2)]
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watching:
+                give_up_at = time.monotonic() + LOCK_SECONDS
+                while watching.exec_driver_sql(WAITING).scalar_one() < len(both) and time.monotonic() < give_up_at:
+                    time.sleep(0.05)
+            connection.rollback()
+        complaints = [each.communicate(timeout=LOCK_SECONDS)[1] for each in both]
+
+        assert [each.returncode for each in both] == [0, 0], complaints
+        assert is_at_head(url)
+
+
+class TestRefusal:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "nonsense",
+            "mysql://somewhere/ledger",
+            "sqlite:////no/such/directory/ledger.sqlite",
+            "postgresql://myapp:secret@127.0.0.1:1/ledger",
+        ],
+    )
+    def test_is_one_line(self, root: Path, url: str):
+        running = start(root, "upgrade", "head", MYAPP_DATABASE_URL=url)
+        out, err = running.communicate()
+
+        assert running.returncode != 0
+        assert len(out.splitlines()) == 1, out
+        assert out.startswith("FAILED: ")
+        assert "Traceback" not in err
+        assert "secret" not in out + err
+
+    def test_names_the_ini_file_that_is_not_there(self, root: Path):
+        running = start(root, "-x", "ini=nowhere.ini", "upgrade", "head")
+        out, err = running.communicate()
+
+        assert running.returncode != 0
+        assert out.startswith("FAILED: nowhere.ini: cannot be read as an ini file")
+        assert "Traceback" not in err
