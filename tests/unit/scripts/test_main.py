@@ -12,12 +12,18 @@ def exit_code(*arguments: str) -> object:
 
 
 class TestMain:
-    @pytest.mark.parametrize("arguments", [("--help",), ("import", "--help"), ("keys", "create", "--help")])
+    @pytest.mark.parametrize(
+        "arguments", [("--help",), ("import", "--help"), ("keys", "create", "--help"), ("prune", "--help")]
+    )
     def test_helps(self, capsys, arguments):
         assert exit_code(*arguments) == 0
         shown = capsys.readouterr()
         assert shown.out.startswith("usage: myapp")
         assert shown.err == ""
+
+    def test_warns_that_a_journals_plugins_are_run(self, capsys):
+        exit_code("import", "--help")
+        assert "The plugins that a journal names are Python code, and it is run" in capsys.readouterr().out
 
     @pytest.mark.parametrize(
         "arguments",
