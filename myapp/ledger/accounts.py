@@ -1,38 +1,38 @@
-"""Open accounts and change them.
+"""Open accounts, change them, close them."""
 
-Limits are kept on the balance row, where they are judged under the lock that moves the money: see
-docs/decisions/0003-limits-on-balances.md.
-"""
+# Note [Closing an account]
+# Nothing lands on an account once its close is acknowledged, although recording reads accounts without a lock. It then
+# meets one of two things. A balance that is there says itself whether it is closed, under its own lock. One that is
+# new has to share-lock its account for its foreign key, so it waits for a close in progress, and recording reads the
+# account once more. A close therefore locks, in this order: the account against other changes; its balances, by
+# currency; the account against new balances. With them all it marks every balance there is.
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from myapp.ledger import currencies, errors, ids, money, plan, queries, upsert
+from myapp.ledger import bounds, currencies, errors, ids, plan, queries, upsert, words
 from myapp.ledger.columns import AnyRow
-from myapp.ledger.currencies import Exponents
-from myapp.ledger.model import Account, AccountChange, AccountType, Ledger, NewAccount, NewLimits, Side
-from myapp.ledger.recording import limits as judging
-from myapp.ledger.recording.request import Balance
+from myapp.ledger.model import Account, AccountChange, AccountType, Ledger, NewAccount, NewLimits
 from myapp.ledger.tables import accounts, balances
-
-EMPTY = {"debits_posted": 0, "credits_posted": 0, "debits_pending": 0, "credits_pending": 0, "version": 0}
 
 
 def open_account(session: Session, ledger: Ledger, wanted: NewAccount, *, now: datetime) -> Account:
     """Open an account, empty.
 
     Raises:
+        InvalidValue: its path, currencies or limits have no sense.
         AlreadyExists: the path is taken.
-        UnknownCurrency, AmountPrecision, AmountOutOfRange: of its limits or currencies.
+        UnknownCurrency, AmountPrecision, AmountOutOfRange, CurrencyNotAllowed: of its limits or currencies.
         InsufficientFunds, LimitExceeded: an empty account would be outside its own limits.
     """
+    words.check_account(wanted)
     account_id = ids.new_id(now)
     insert = upsert.insert(upsert.dialect_of(session), accounts).values(
         ledger_id=ledger.id,
@@ -48,10 +48,13 @@ def open_account(session: Session, ledger: Ledger, wanted: NewAccount, *, now: d
     if session.scalar(insert.returning(accounts.c.id)) is None:
         raise errors.AlreadyExists(f"There is an account {wanted.path} already.")
     exponents = currencies.read(session, ledger.id, {*(wanted.currencies or ()), *wanted.limits})
-    for code in wanted.currencies or ():
+    for place, code in enumerate(wanted.currencies or ()):
         if code not in exponents.of:
-            raise plan.unknown_currency(code)
-    _set_limits(session, ledger, _Holder(account_id, wanted.path, wanted.type), wanted.limits, exponents)
+            raise plan.unknown_currency(code).within("currencies", str(place))
+    holder = bounds.Holder(
+        id=account_id, path=wanted.path, type=wanted.type, currencies=wanted.currencies, is_closed=False
+    )
+    bounds.put(session, ledger, holder, wanted.limits, exponents)
     return queries.get_account(session, ledger, wanted.path)
 
 
@@ -67,11 +70,13 @@ def change_account(
     """Change an account's limits, metadata or whether it takes postings.
 
     Raises:
+        InvalidValue: its new limits have no sense.
         NotFound: there is no such account.
         PreconditionFailed: its version is not the expected one.
-        UnknownCurrency, AmountPrecision, AmountOutOfRange: of its new limits.
+        UnknownCurrency, AmountPrecision, AmountOutOfRange, CurrencyNotAllowed: of its new limits.
         InsufficientFunds, LimitExceeded: its balance is outside its new limits.
     """
+    words.check_limits(change.limits or {})
     account = _lock(session, ledger, path)
     if expected_version not in (None, account.version):
         raise errors.PreconditionFailed(f"{path} has version {account.version}, not {expected_version}.")
@@ -80,24 +85,20 @@ def change_account(
         changed["metadata"] = change.metadata
     if change.closed is not None:
         changed["closed_at"] = (account.closed_at or now) if change.closed else None
-    is_it = (accounts.c.ledger_id == ledger.id, accounts.c.id == account.id)
-    session.execute(sa.update(accounts).where(*is_it).values(changed))
+    if change.limits or change.closed is not None:
+        _lock_balances(session, ledger, account.id)
     if change.limits:
-        _change_limits(session, ledger, _Holder(account.id, path, AccountType(account.type)), change.limits)
+        _change_limits(session, ledger, account, change.limits)
+    if change.closed is not None:
+        _mark_balances(session, ledger, account.id, closed=change.closed)
+    session.execute(sa.update(accounts).where(_is_it(ledger, account.id)).values(changed))
     return queries.get_account(session, ledger, path)
-
-
-class _Holder(NamedTuple):
-    """The account whose limits are set."""
-
-    id: UUID
-    path: str
-    type: AccountType
 
 
 def _lock(session: Session, ledger: Ledger, path: str) -> AnyRow:
     """Read the account and keep others from changing it; what refers to it is not held up."""
-    query = sa.select(accounts.c.id, accounts.c.type, accounts.c.closed_at, accounts.c.version)
+    names = ("id", "path", "type", "currencies", "closed_at", "version")
+    query = sa.select(*(accounts.c[name] for name in names))
     query = query.where(accounts.c.ledger_id == ledger.id, accounts.c.path == path)
     account = session.execute(query.with_for_update(key_share=True)).one_or_none()
     if account is None:
@@ -105,55 +106,32 @@ def _lock(session: Session, ledger: Ledger, path: str) -> AnyRow:
     return account
 
 
-def _change_limits(session: Session, ledger: Ledger, holder: _Holder, wanted: Mapping[str, NewLimits | None]) -> None:
-    """Replace the limits of the currencies named, and take away those of the ones named with None."""
-    new = {code: limits for code, limits in wanted.items() if limits is not None}
-    _set_limits(session, ledger, holder, new, currencies.read(session, ledger.id, new))
-    is_unlimited = balances.c.currency.in_(sorted(wanted.keys() - new.keys()))
-    is_its = sa.and_(balances.c.ledger_id == ledger.id, balances.c.account_id == holder.id)
-    session.execute(sa.update(balances).where(is_its, is_unlimited).values(net_min=None, net_max=None))
+def _lock_balances(session: Session, ledger: Ledger, account_id: UUID) -> None:
+    """Lock the balances in the order of Note [Lock order]."""
+    query = sa.select(balances.c.currency).where(_is_its(ledger, account_id)).order_by(balances.c.currency)
+    session.execute(query.with_for_update(key_share=True)).all()
 
 
-def _set_limits(
-    session: Session, ledger: Ledger, holder: _Holder, wanted: Mapping[str, NewLimits], exponents: Exponents
-) -> None:
-    """Set limits on the balances, making those that are not there, and judge them under their locks."""
-    rows = {
-        code: {"ledger_id": ledger.id, "account_id": holder.id, "currency": code, **EMPTY, **bounds}
-        for code, limits in wanted.items()
-        for bounds in [_bounds(holder.type, code, limits, exponents.of)]
-    }
-    currencies.use(session, ledger.id, exponents.first_used)
-    if not rows:
-        return
-    insert = upsert.insert(upsert.dialect_of(session), balances)
-    insert = insert.on_conflict_do_update(
-        index_elements=["ledger_id", "account_id", "currency"],
-        set_={"net_min": insert.excluded.net_min, "net_max": insert.excluded.net_max},
+def _change_limits(session: Session, ledger: Ledger, account: AnyRow, wanted: Mapping[str, NewLimits | None]) -> None:
+    holder = bounds.Holder(
+        id=account.id,
+        path=account.path,
+        type=AccountType(account.type),
+        currencies=account.currencies,
+        is_closed=account.closed_at is not None,
     )
-    # In the order of Note [Lock order].
-    ordered = [rows[code] for code in sorted(rows)]
-    returned = session.execute(insert.returning(*(balances.c[name] for name in Balance._fields)), ordered)
-    after = {row.currency: Balance(*row) for row in returned}
-    for code in wanted:
-        refused = judging.refuse(holder.type, after[code], judging.net(after[code]), holder.path)
-        if refused is not None:
-            raise refused
+    bounds.change(session, ledger, holder, wanted)
 
 
-def _bounds(
-    account_type: AccountType, code: str, limits: NewLimits, exponents: Mapping[str, int]
-) -> Mapping[str, int | None]:
-    """Return the limits, given in the account's normal direction, as bounds of its debits less credits."""
-    if code not in exponents:
-        raise plan.unknown_currency(code)
-    low, high = (
-        None if bound is None else money.to_minor(bound, exponents[code]) for bound in (limits.min, limits.max)
-    )
-    if account_type.normal_side is Side.CREDIT:
-        low, high = _negative(high), _negative(low)
-    return {"net_min": low, "net_max": high}
+def _mark_balances(session: Session, ledger: Ledger, account_id: UUID, *, closed: bool) -> None:
+    """Keep new balances from being made, and mark those there are. See Note [Closing an account]."""
+    session.execute(sa.select(accounts.c.id).where(_is_it(ledger, account_id)).with_for_update()).all()
+    session.execute(sa.update(balances).where(_is_its(ledger, account_id)).values(closed=closed))
 
 
-def _negative(bound: int | None) -> int | None:
-    return None if bound is None else -bound
+def _is_it(ledger: Ledger, account_id: UUID) -> sa.ColumnElement[bool]:
+    return sa.and_(accounts.c.ledger_id == ledger.id, accounts.c.id == account_id)
+
+
+def _is_its(ledger: Ledger, account_id: UUID) -> sa.ColumnElement[bool]:
+    return sa.and_(balances.c.ledger_id == ledger.id, balances.c.account_id == account_id)

@@ -82,6 +82,22 @@ class JsonText(TypeDecorator[Json]):
         return json.loads(value) if value is not None and dialect.name == "sqlite" else value
 
 
+class Flag(TypeDecorator[bool]):
+    """Yes or no: BOOLEAN, or 0 and 1 on SQLite."""
+
+    impl = sa.Boolean
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(sa.Integer() if dialect.name == "sqlite" else sa.Boolean())
+
+    def process_bind_param(self, value: bool | None, dialect: Dialect) -> Any:
+        return int(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> bool | None:
+        return bool(value) if value is not None and dialect.name == "sqlite" else value
+
+
 # A 64-bit integer: an amount in the smallest unit, a counter, a version.
 Int64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 # A number that is small by its nature: a line, an exponent, an HTTP status.

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from myapp.ledger import model
-from myapp.ledger.columns import Bytes, Id, Int32, Int64, JsonText, Text, Time
+from myapp.ledger.columns import Bytes, Flag, Id, Int32, Int64, JsonText, Text, Time
 
 metadata = sa.MetaData(
     naming_convention={
@@ -96,6 +96,8 @@ balances = sa.Table(
     sa.Column("version", Int64, nullable=False),
     sa.Column("net_min", Int64),
     sa.Column("net_max", Int64),
+    # Whether the account is closed, under the lock that moves the money: Note [Closing an account] in accounts.py.
+    sa.Column("closed", Flag, nullable=False, server_default=sa.false()),
     sa.ForeignKeyConstraint(["ledger_id", "account_id"], ["accounts.ledger_id", "accounts.id"]),
     *map(_not_negative, ["debits_posted", "credits_posted", "debits_pending", "credits_pending", "version"]),
     postgresql_with={"fillfactor": 70},

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from myapp.ledger import chunks, errors
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.plan import Slot
-from myapp.ledger.recording.request import Request
+from myapp.ledger.recording import refusals
+from myapp.ledger.recording.request import Balance, Request
 from myapp.ledger.tables import accounts, ledgers
 
 # From the ledger outwards, so that a request without one known account still learns the open period.
@@ -59,6 +60,24 @@ def check(request: Request, parties: Parties) -> None:
         if parties.locked_before is not None and effective_at < parties.locked_before:
             detail = f"Nothing is recorded before {parties.locked_before.isoformat()} any more."
             raise errors.PeriodLocked(detail, index=index)
+
+
+def check_again(session: Session, request: Request, moved: Sequence[Balance | None]) -> None:
+    """Check once more what a concurrent close may have changed since; see Note [Closing an account] in accounts.py.
+
+    `moved` has the balance of each slot, locked by this request; None where a counter would overflow.
+    Raises: what `check` does; Conflict where a balance is closed and its account is not.
+    """
+    if all(_is_surely_open(slot, balance) for slot, balance in zip(request.plan.slots, moved, strict=True)):
+        return
+    check(request, read(session, request))
+    if any(balance is not None and balance.closed for balance in moved):
+        raise refusals.gone()
+
+
+def _is_surely_open(slot: Slot, balance: Balance | None) -> bool:
+    # A balance with no other postings than those of this request may be new.
+    return balance is not None and not balance.closed and balance.version > slot.count
 
 
 def _unknown(slot: Slot, account: AnyRow | None) -> errors.Refusal | None:

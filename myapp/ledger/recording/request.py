@@ -51,6 +51,7 @@ class Balance(NamedTuple):
     version: int
     net_min: int | None
     net_max: int | None
+    closed: bool
 
 
 class Place(NamedTuple):

@@ -58,6 +58,7 @@ def record(session: Session, request: Request) -> Sequence[Place] | None:
         raise refusals.duplicate(session, request) or refusals.gone()
     keys = [Key(account_id, slot.currency) for account_id, slot in zip(row.ids, slots, strict=True)]
     moved = _balances(row)
+    parties.check_again(session, request, [moved.get(key) for key in keys])
     if len(moved) < len(slots):
         raise refusals.overflow(session, request, keys, moved.keys()) or refusals.gone()
     places = [Place(AccountType(of), moved[key]) for of, key in zip(row.types, keys, strict=True)]
@@ -78,6 +79,7 @@ def _balances(row: AnyRow) -> Mapping[Key, Balance]:
         row.versions,
         row.net_mins,
         row.net_maxs,
+        row.closed,
     )
     return {Key(*values[:2]): Balance(*values) for values in zip(*columns, strict=True)}
 

@@ -6,8 +6,8 @@ the node that has the ledger. Rows are locked in the order of Note [Lock order].
 
 # Note [Lock order]
 # Every writer takes its locks in one order, so that two requests never wait for each other: the idempotency key,
-# currencies by code, transactions by reference, balances by account id and currency. Rows read on the way (accounts,
-# the ledger) are not locked.
+# currencies by code, transactions by reference, balances by account id and currency, and last, by its foreign key, the
+# account of a balance that is new. Other rows read on the way (accounts, the ledger) are not locked.
 
 from __future__ import annotations
 
@@ -45,6 +45,9 @@ def record(session: Session, request: Request) -> Sequence[Place] | None:
     accounts = [found.accounts[slot.path] for slot in request.plan.slots]
     keys = [Key(account.id, slot.currency) for account, slot in zip(accounts, request.plan.slots, strict=True)]
     moved = _move(session, request, keys)
+    parties.check_again(session, request, [moved.get(key) for key in keys])
+    if len(moved) < len(keys):
+        raise refusals.overflow(session, request, keys, moved.keys()) or refusals.gone()
     places = [Place(AccountType(account.type), moved[key]) for account, key in zip(accounts, keys, strict=True)]
     limits.check(request, places)
     session.execute(INSERT_POSTINGS, list(_posting_rows(request, places)))
@@ -104,10 +107,7 @@ def _move(session: Session, request: Request, keys: Sequence[Key]) -> Mapping[Ke
         for key, slot in sorted(zip(keys, request.plan.slots, strict=True), key=lambda pair: pair[0])
     ]
     returned = session.execute(_add(upsert.dialect_of(session)), rows)
-    moved = {Key(row.account_id, row.currency): Balance(*row) for row in returned}
-    if len(moved) < len(rows):
-        raise refusals.overflow(session, request, keys, moved.keys()) or refusals.gone()
-    return moved
+    return {Key(row.account_id, row.currency): Balance(*row) for row in returned}
 
 
 @functools.cache

@@ -7,7 +7,8 @@
 -- debits_left, credits_left, counts_left. New currencies: new_currencies, new_exponents.
 --
 -- Locks, in the order of Note [Lock order] in recording/steps.py: the key, currencies, transactions by reference,
--- balances by account id and currency. Each step is written only if the one before it was complete, so what comes
+-- balances by account id and currency, and, at the very end, the accounts of new balances by their foreign keys. What
+-- nothing reads runs last, so `slots` reads `used`. Each step is written only if the one before it was complete, so what comes
 -- back short says which step refused; the caller rolls back.
 --
 -- Indexes: uq_accounts_ledger_id_path, and the constraint each ON CONFLICT names. Lines are joined to nothing:
@@ -32,10 +33,11 @@ go AS (
 ),
 used AS (
   INSERT INTO currencies (ledger_id, code, exponent)
-  SELECT %(ledger_id)s, c.code, c.exponent
+  SELECT %(ledger_id)s, code, exponent
   FROM go, unnest(%(new_currencies)s::text[], %(new_exponents)s::int4[]) AS c (code, exponent)
-  ORDER BY c.code COLLATE "C"
+  ORDER BY code COLLATE "C"
   ON CONFLICT (ledger_id, code) DO NOTHING
+  RETURNING code
 ),
 slots AS (
   SELECT s.slot, a.id AS account_id, a.type, s.currency, s.debits, s.credits, s.count,
@@ -44,7 +46,8 @@ slots AS (
     %(paths)s::text[], %(slot_currencies)s::text[],
     %(debits)s::int8[], %(credits)s::int8[], %(counts)s::int8[]
   ) WITH ORDINALITY AS s (path, currency, debits, credits, count, slot), accounts a, ledgers l
-  WHERE a.ledger_id = %(ledger_id)s AND a.path = s.path
+  WHERE (SELECT count(*) FROM used) >= 0
+    AND a.ledger_id = %(ledger_id)s AND a.path = s.path
     AND l.id = a.ledger_id
     AND a.closed_at IS NULL
     AND (a.currencies IS NULL OR a.currencies ? s.currency)
@@ -52,14 +55,13 @@ slots AS (
 ),
 recorded AS (
   INSERT INTO transactions (ledger_id, id, reference, status, effective_at, recorded_at, description, metadata)
-  SELECT %(ledger_id)s, t.id, t.reference, 'posted', t.effective_at, %(now)s, t.description,
-    t.metadata::jsonb
+  SELECT %(ledger_id)s, id, reference, 'posted', effective_at, %(now)s, description, metadata::jsonb
   FROM unnest(
     %(ids)s::uuid[], %(references)s::text[], %(effective)s::timestamptz[], %(descriptions)s::text[],
     %(metadata)s::text[]
   ) AS t (id, reference, effective_at, description, metadata)
   WHERE (SELECT count(*) FROM slots) = %(slot_count)s::int8
-  ORDER BY t.reference COLLATE "C"
+  ORDER BY reference COLLATE "C"
   ON CONFLICT (ledger_id, reference) WHERE reference IS NOT NULL DO NOTHING
   RETURNING id
 ),
@@ -67,10 +69,10 @@ moved AS (
   INSERT INTO balances (
     ledger_id, account_id, currency, debits_posted, credits_posted, debits_pending, credits_pending, version
   )
-  SELECT %(ledger_id)s, s.account_id, s.currency, s.debits, s.credits, 0, 0, s.count
-  FROM slots s
+  SELECT %(ledger_id)s, account_id, currency, debits, credits, 0, 0, count
+  FROM slots
   WHERE (SELECT count(*) FROM recorded) = %(transaction_count)s::int8
-  ORDER BY s.rank
+  ORDER BY rank
   ON CONFLICT (ledger_id, account_id, currency) DO UPDATE
   SET debits_posted = balances.debits_posted + excluded.debits_posted,
     credits_posted = balances.credits_posted + excluded.credits_posted,
@@ -78,7 +80,7 @@ moved AS (
   WHERE balances.debits_posted <= 9223372036854775807 - excluded.debits_posted
     AND balances.credits_posted <= 9223372036854775807 - excluded.credits_posted
   RETURNING account_id, currency, debits_posted, credits_posted, debits_pending, credits_pending, version, net_min,
-    net_max
+    net_max, closed
 ),
 -- Both in arrays: by slot, and by rank. As many balances as slots have the same ranks.
 by_slot AS (
@@ -95,6 +97,7 @@ by_rank AS (
     array_agg(version) AS versions,
     array_agg(net_min) AS net_mins,
     array_agg(net_max) AS net_maxs,
+    array_agg(closed) AS closed,
     count(*) AS balance_count
   FROM (SELECT * FROM moved ORDER BY account_id, currency) m
 ),

@@ -22,6 +22,7 @@ TEXT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 TIME = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
 JSON = postgresql.JSONB().with_variant(sa.Text(), "sqlite")
 BYTES = sa.LargeBinary()
+FLAG = sa.Boolean().with_variant(sa.Integer(), "sqlite")
 
 TABLES = (
     "ledgers",
@@ -118,6 +119,7 @@ def _create_balances() -> None:
         sa.Column("version", INT64, nullable=False),
         sa.Column("net_min", INT64),
         sa.Column("net_max", INT64),
+        sa.Column("closed", FLAG, server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("ledger_id", "account_id", "currency", name="pk_balances"),
         sa.ForeignKeyConstraint(
             ["ledger_id", "account_id"], ["accounts.ledger_id", "accounts.id"], name="fk_balances_accounts"

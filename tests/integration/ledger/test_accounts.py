@@ -16,6 +16,11 @@ class TestLedgers:
         with pytest.raises(errors.AlreadyExists), desk.at_work() as session:
             operations.create_ledger(session, desk.ledger.name, metadata={}, now=NOW)
 
+    def test_have_a_name_that_can_be_an_address(self, desk: Desk) -> None:
+        for name in ("", "a/b", "-a", "a\n", "a" * 101):
+            with pytest.raises(errors.InvalidValue), desk.at_work() as session:
+                operations.create_ledger(session, name, metadata={}, now=NOW)
+
     def test_are_found_by_name(self, desk: Desk) -> None:
         name = f"{desk.ledger.name}-with-metadata"
         with desk.at_work() as session:
@@ -60,6 +65,11 @@ class TestCurrencies:
             with pytest.raises(errors.AlreadyExists):
                 self.declare(desk, code, exponent)
 
+    @pytest.mark.parametrize(("code", "exponent"), [("", 2), ("usd", 2), ("A/B", 2), ("HOOL", 19), ("HOOL", -1)])
+    def test_have_a_code_and_an_exponent_that_all_can_say(self, desk: Desk, code: str, exponent: int) -> None:
+        with pytest.raises(errors.InvalidValue):
+            self.declare(desk, code, exponent)
+
     def test_of_one_ledger_say_nothing_about_another(self, desk: Desk, sessions) -> None:
         with desk.at_work() as session:
             other = operations.create_ledger(session, f"{desk.ledger.name}-other", metadata={}, now=NOW)
@@ -80,7 +90,7 @@ class TestCurrencies:
         assert desk.balance("assets:gold", "XAU") == 1_500
 
     def test_are_listed_by_code(self, desk: Desk) -> None:
-        for code in ("b", "Z", "A"):
+        for code in ("B_", "BA", "A"):
             self.declare(desk, code, 1)
 
         with desk.at_work(readonly=True) as session:
@@ -88,7 +98,7 @@ class TestCurrencies:
             second = queries.list_currencies(session, desk.ledger, after=first[-1].code, limit=2)
             known = queries.exponents(session, desk.ledger, ["A", "EUR", "XAU", "nonsense"])
 
-        assert [currency.code for currency in (*first, *second)] == ["A", "Z", "b"]
+        assert [currency.code for currency in (*first, *second)] == ["A", "BA", "B_"]
         assert known == {"A": 1, "EUR": 2}
 
 
@@ -121,6 +131,8 @@ class TestOpening:
             ({"ZZZ": limits("0")}, errors.UnknownCurrency),
             ({"USD": limits("0.001")}, errors.AmountPrecision),
             ({"USD": limits("1e17")}, errors.AmountOutOfRange),
+            ({"USD": limits("NaN", "1")}, errors.AmountOutOfRange),
+            ({"USD": limits("1", "0.99")}, errors.InvalidValue),
             ({"EUR": limits("0"), "USD": limits("0.01")}, errors.InsufficientFunds),
             ({"USD": limits(None, "-0.01")}, errors.LimitExceeded),
         ],
@@ -131,6 +143,20 @@ class TestOpening:
             desk.open(path, wanted)
         with pytest.raises(errors.NotFound):
             desk.account(path)
+
+    @pytest.mark.parametrize("path", ["", "a\nb::", "a::b", "a:", "a/b", "a" * 251])
+    def test_refuses_a_path_that_no_request_could_name(self, desk: Desk, path: str) -> None:
+        with pytest.raises(errors.InvalidValue):
+            desk.open(path, account_type=AccountType.ASSET)
+
+    @pytest.mark.parametrize("currencies", [[], ["USD", "EUR", "USD"]])
+    def test_refuses_a_list_of_currencies_without_sense(self, desk: Desk, currencies: list[str]) -> None:
+        with pytest.raises(errors.InvalidValue):
+            desk.open("assets:till", currencies=currencies)
+
+    def test_refuses_limits_in_a_currency_that_the_account_does_not_take(self, desk: Desk) -> None:
+        with pytest.raises(errors.CurrencyNotAllowed):
+            desk.open("assets:till", {"EUR": limits("0")}, currencies=["USD"])
 
     def test_refuses_currencies_that_do_not_exist(self, desk: Desk) -> None:
         with pytest.raises(errors.UnknownCurrency):
@@ -154,12 +180,23 @@ class TestChanging:
 
     @pytest.mark.parametrize(
         ("wanted", "refusal"),
-        [(limits("5.01"), errors.InsufficientFunds), (limits(None, "4.99"), errors.LimitExceeded)],
+        [
+            (limits("5.01"), errors.InsufficientFunds),
+            (limits(None, "4.99"), errors.LimitExceeded),
+            (limits("6", "5"), errors.InvalidValue),
+        ],
     )
-    def test_refuses_limits_that_the_balance_breaks(self, till: Desk, wanted, refusal) -> None:
+    def test_refuses_limits_that_the_balance_breaks_or_none_could_keep(self, till: Desk, wanted, refusal) -> None:
         with pytest.raises(refusal):
             till.change("assets:till", limits={"USD": wanted})
         assert till.account("assets:till").limits == {"USD": Limits(min_minor=0, max_minor=1_000)}
+
+    def test_refuses_limits_in_a_currency_that_the_account_does_not_take(self, desk: Desk) -> None:
+        desk.open("assets:till", currencies=["USD"])
+
+        with pytest.raises(errors.CurrencyNotAllowed):
+            desk.change("assets:till", limits={"EUR": limits("0")})
+        assert desk.change("assets:till", limits={"EUR": None}).limits == {}
 
     def test_closes_and_opens_again(self, till: Desk) -> None:
         closed = till.change("assets:till", closed=True)

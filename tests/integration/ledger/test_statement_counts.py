@@ -77,6 +77,15 @@ def test_record(shop: Desk, form: Form, count: int, with_key: bool) -> None:
 
 
 @in_every_form
+def test_record_the_first_of_a_balance(shop: Desk, form: Form) -> None:
+    with shop.at_work() as session, counted(session) as sent:
+        operations.record(session, shop.ledger, [transfer("1")] * 100, now=NOW, form=form)
+
+    # As above, and the accounts once more: see Note [Closing an account] in accounts.py.
+    assert len(sent) == (3 if form is Form.STATEMENT else 6)
+
+
+@in_every_form
 def test_a_repeated_key(shop: Desk, form: Form) -> None:
     batch = [transfer("1", reference=str(n)) for n in range(100)]
     shop.record(*batch, claim=key("k"))
