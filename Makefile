@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 serve: $(RUNTIME) ## Migrate the development database and serve it (http_port=7000 for another port)
 	@$(BIN)/alembic upgrade head
 	@echo
-	@echo "  Serving on http://127.0.0.1:$(http_port) until Ctrl-C. Try, from another terminal:"
+	@echo "  Starts on http://127.0.0.1:$(http_port), until Ctrl-C. Try, from another terminal:"
 	@echo
 	@echo "    curl -H 'Content-Type: application/json' -d '{\"name\": \"demo\"}' http://127.0.0.1:$(http_port)/v1/ledgers"
 	@echo

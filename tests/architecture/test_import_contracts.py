@@ -16,7 +16,9 @@ LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 DOWNWARDS = "Rooms import downwards only"
 NO_DOMAIN = "The session layer knows no domain"
 NO_HTTP = "The ledger knows no HTTP and no settings"
+OF_SESSIONS = "The ledger takes errors and scopes of the session layer"
 THROUGH_LEDGER = "The API reaches the database only through the ledger"
+NO_TABLES = "The command line reaches the tables only through the ledger"
 
 # The contract, who imports, and what it must not import.
 FORBIDDEN = [
@@ -29,8 +31,20 @@ FORBIDDEN = [
     (NO_DOMAIN, "myapp.db.scope", "msgspec"),
     (NO_HTTP, "myapp.ledger.model", "myapp.settings"),
     (NO_HTTP, "myapp.ledger.model", "pyramid"),
+    (NO_HTTP, "myapp.ledger.model", "alembic"),
+    (NO_HTTP, "myapp.ledger.model", "msgspec"),
+    (OF_SESSIONS, "myapp.ledger.model", "myapp.db.engine"),
+    (OF_SESSIONS, "myapp.ledger.queries.ledgers", "myapp.db.request"),
+    (THROUGH_LEDGER, "myapp.api.schemas", "myapp.db.engine"),
+    (THROUGH_LEDGER, "myapp.api.schemas", "myapp.ledger.accounts"),
+    (THROUGH_LEDGER, "myapp.api.schemas", "myapp.ledger.plan"),
+    (THROUGH_LEDGER, "myapp.api.schemas", "myapp.ledger.queries.accounts"),
+    (THROUGH_LEDGER, "myapp.api.schemas", "myapp.ledger.recording.steps"),
     (THROUGH_LEDGER, "myapp.api.schemas", "myapp.ledger.tables"),
     (THROUGH_LEDGER, "myapp.api.schemas", "psycopg"),
+    (NO_TABLES, "myapp.scripts.keys", "myapp.ledger.accounts"),
+    (NO_TABLES, "myapp.scripts.importing.local", "myapp.ledger.tables"),
+    (NO_TABLES, "myapp.scripts.importing.local", "psycopg"),
 ]
 
 
