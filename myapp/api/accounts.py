@@ -11,10 +11,11 @@ from myapp.api import answers, cursors, etags, idempotency, pages, parameters, r
 from myapp.api.request import AnyRequest, Request
 from myapp.ledger import model, operations, queries
 
-AMOUNT_REFUSALS = (
+LIMIT_REFUSALS = (
     "unknown-currency",
     "amount-precision",
     "amount-out-of-range",
+    "currency-not-allowed",
     "insufficient-funds",
     "limit-exceeded",
 )
@@ -27,7 +28,7 @@ AMOUNT_REFUSALS = (
     body=schemas.NewAccount,
     headers=("Idempotency-Key",),
     answers={201: schemas.Account},
-    refusals=("already-exists", *AMOUNT_REFUSALS),
+    refusals=("already-exists", *LIMIT_REFUSALS),
 )
 def open_account(request: Request[schemas.NewAccount, schemas.NoQuery]) -> Response:
     """Open an account.
@@ -99,7 +100,7 @@ def get_account(request: Request[None, schemas.NoQuery]) -> Response:
     body=schemas.AccountChange,
     headers=("If-Match",),
     answers={200: schemas.Account},
-    refusals=("precondition-failed", *AMOUNT_REFUSALS),
+    refusals=("precondition-failed", *LIMIT_REFUSALS),
 )
 def change_account(request: Request[schemas.AccountChange, schemas.NoQuery]) -> Response:
     """Change an account.

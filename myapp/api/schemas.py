@@ -64,10 +64,17 @@ class NewLimits(Input, kw_only=True):
 class NewAccount(Input, kw_only=True):
     path: AccountPath
     type: Annotated[model.AccountType, Meta(examples=["asset"])]
-    currencies: Annotated[
-        list[CurrencyCode] | None,
-        Meta(description="The only currencies it may hold; any, when left out."),
-    ] = None
+    currencies: (
+        Annotated[
+            list[CurrencyCode],
+            Meta(
+                min_length=1,
+                description="The only currencies it may hold, each once; any, when left out.",
+                extra_json_schema={"uniqueItems": True},
+            ),
+        ]
+        | None
+    ) = None
     limits: Annotated[dict[CurrencyCode, NewLimits], Meta(examples=[{"USD": {"min": "0.00"}}])] = {}
     metadata: Metadata = {}
 

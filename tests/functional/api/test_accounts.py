@@ -33,23 +33,48 @@ class TestOpenAccount:
         assert shop.must(200, "GET", opened.headers["Location"].removeprefix("http://localhost")) == opened.json
 
     def test_refuses_a_path_that_is_taken(self, shop: Shop) -> None:
-        shop.refused("already-exists", "POST", "accounts", {"path": CASH, "type": "asset"})
+        problem = shop.refused("already-exists", "POST", "accounts", {"path": CASH, "type": "asset"})
+
+        assert problem["errors"][0]["pointer"] == "/path"
+
+    def test_refuses_a_limit_in_a_currency_it_does_not_take(self, shop: Shop) -> None:
+        wanted = {"path": "assets:new", "type": "asset", "currencies": ["JPY"], "limits": {"USD": {"max": "1"}}}
+
+        problem = shop.refused("currency-not-allowed", "POST", "accounts", wanted)
+
+        assert problem["errors"][0]["pointer"] == "/limits/USD"
+
+    @pytest.mark.parametrize("currencies", [[], ["USD", "USD"]])
+    def test_refuses_a_list_of_currencies_that_says_nothing_or_the_same(self, shop: Shop, currencies: object) -> None:
+        wanted = {"path": "assets:new", "type": "asset", "currencies": currencies}
+
+        assert shop.refused("validation-failed", "POST", "accounts", wanted)["errors"][0]["pointer"] == "/currencies"
+
+    def test_refuses_a_currency_nobody_knows(self, shop: Shop) -> None:
+        wanted = {"path": "assets:new", "type": "asset", "currencies": ["USD", "XQZ"]}
+
+        assert shop.refused("unknown-currency", "POST", "accounts", wanted)["errors"][0]["pointer"] == "/currencies/1"
 
     @pytest.mark.parametrize(
-        ("limits", "code"),
+        ("limits", "code", "pointer"),
         [
-            ({"XQZ": {"min": "0"}}, "unknown-currency"),
-            ({"USD": {"min": "0.001"}}, "amount-precision"),
-            ({"USD": {"max": "9" * 40}}, "amount-out-of-range"),
-            ({"USD": {"min": "1.00"}}, "insufficient-funds"),
-            ({"USD": {"max": "-1.00"}}, "limit-exceeded"),
+            ({"XQZ": {"min": "0"}}, "unknown-currency", "/limits/XQZ"),
+            ({"USD": {"min": "0.001"}}, "amount-precision", "/limits/USD/min"),
+            ({"USD": {"max": "9" * 40}}, "amount-out-of-range", "/limits/USD/max"),
+            ({"USD": {"max": "5"}, "JPY": {"max": "0.1"}}, "amount-precision", "/limits/JPY/max"),
+            ({"JPY": {}, "USD": {"min": "2", "max": "1"}}, "validation-failed", "/limits/USD"),
+            ({"USD": {"min": "1.00"}}, "insufficient-funds", "/limits/USD/min"),
+            ({"USD": {"max": "-1.00"}}, "limit-exceeded", "/limits/USD/max"),
         ],
     )
-    def test_refuses_limits_it_cannot_keep(self, shop: Shop, limits: object, code: str) -> None:
+    def test_refuses_limits_it_cannot_keep(self, shop: Shop, limits: object, code: str, pointer: str) -> None:
         before = shop.trace()
 
-        shop.refused(code, "POST", "accounts", {"path": "assets:new", "type": "asset", "limits": limits})
+        problem = shop.refused(code, "POST", "accounts", {"path": "assets:new", "type": "asset", "limits": limits})
 
+        assert problem["errors"] == [{"pointer": pointer, "detail": problem["detail"]}]
+        changed = shop.refused(code, "PATCH", f"accounts/{CASH}", {"limits": limits})
+        assert changed["errors"][0]["pointer"] == pointer
         assert shop.trace() == before
 
     @pytest.mark.parametrize(
