@@ -12,15 +12,13 @@ import re
 import uuid
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import pyramid.request
 from sqlalchemy.orm import Session
 
+from myapp.api.caller import Caller
 from myapp.ledger import model
-
-if TYPE_CHECKING:
-    from myapp.api.security import Caller
 
 BodyT = TypeVar("BodyT", covariant=True)
 QueryT = TypeVar("QueryT", covariant=True)

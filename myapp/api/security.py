@@ -12,13 +12,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from uuid import UUID
 
 from pyramid.security import Allowed, Denied
 
 from myapp import settings
 from myapp.api import errors
+from myapp.api.caller import LOCAL, Caller
 from myapp.api.request import AnyRequest
 from myapp.ledger import access
 
@@ -40,18 +39,6 @@ FORWARDING_HEADERS = frozenset(
 )
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::[0-9]+)?\Z")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who sent the request; without a ledger, all ledgers are meant."""
-
-    id: str
-    scope: access.Scope
-    ledger_id: UUID | None
-
-
-LOCAL = Caller(id="loopback", scope=access.Scope.ADMIN, ledger_id=None)
 
 
 def caller(request: AnyRequest) -> Caller:
