@@ -209,7 +209,7 @@ def changes(draw: DrawFn, book: Book, path: str) -> AccountChange:
     return AccountChange(
         limits=draw(st.none() | st.just(wanted)),
         metadata=draw(st.none() | st.just({"branch": "8"})),
-        closed=draw(st.sampled_from((None, None, None, False, False, True))),
+        closed=draw(st.sampled_from((None, None, False, True))),
     )
 
 

@@ -67,6 +67,7 @@ class Model:
         self.book.locked_before = moment
 
     def open_account(self, wanted: NewAccount, *, now: datetime) -> SeenAccount:
+        check_limits(wanted.limits)
         if wanted.path in self.book.accounts:
             raise Refused("already-exists")
         for code in wanted.currencies or ():
@@ -81,6 +82,7 @@ class Model:
     def change_account(
         self, path: str, change: AccountChange, *, expected_version: int | None, now: datetime
     ) -> SeenAccount:
+        check_limits(change.limits or {})
         if path not in self.book.accounts:
             raise Refused("not-found")
         account = self.book.accounts[path]
@@ -166,8 +168,14 @@ class Model:
         return lines
 
 
+def check_limits(wanted: Mapping[str, NewLimits | None]) -> None:
+    for new in wanted.values():
+        if new is not None and new.min is not None and new.max is not None and new.min > new.max:
+            raise Refused("validation-failed")
+
+
 def set_limits(book: Book, account: BookAccount, wanted: Mapping[str, NewLimits | None]) -> None:
-    """Replace the limits of the currencies named, if they and the balance agree; open at both ends is none."""
+    """Replace the limits of the currencies named, if account and balance agree; open at both ends is none."""
     limits = dict(account.limits)
     for currency, new in wanted.items():
         limits.pop(currency, None)
@@ -175,6 +183,9 @@ def set_limits(book: Book, account: BookAccount, wanted: Mapping[str, NewLimits 
             limits[currency] = in_minor(book, currency, new)
         if limits.get(currency) == Limits():
             del limits[currency]
+    for currency, new in wanted.items():
+        if new is not None and account.currencies is not None and currency not in account.currencies:
+            raise Refused("currency-not-allowed")
     trial = BookAccount(account.path, account.type, account.currencies, {}, limits, account.tallies)
     for currency in wanted:
         code = refusals.outside(trial, currency)
