@@ -47,7 +47,7 @@ TEST = [
 
 # Alembic reads its scripts as files, and the ledger its long statements.
 PACKAGE_DATA = [
-    "api/assets/*",
+    "api/documentation/assets/*",
     "ledger/sql/*.sql",
     "migrations/env.py",
     "migrations/script.py.mako",

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 import webtest
 
-from myapp.api import docs, problems
+from myapp.api import problems
+from myapp.api.documentation import pages
 from myapp.db import scope
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -99,7 +100,7 @@ class TestTemplates:
     def test_escape_what_they_show(self) -> None:
         kind = problems.Kind(code="a", status=400, title="<b>&", explanation='<i> `<u>` "')
 
-        page = docs.render("problem.mako", kind=kind).text
+        page = pages.render("problem.mako", kind=kind).text
 
         assert "<h1>&lt;b&gt;&amp;</h1>" in page
         assert "&lt;i&gt; <code>&lt;u&gt;</code>" in page

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from myapp.api.openapi import Json
+from myapp.api.documentation.openapi import Json
 
 Components = Mapping[str, Json]
 

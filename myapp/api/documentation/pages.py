@@ -17,7 +17,8 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
 
-from myapp.api import docs_operations, openapi, problems, respond
+from myapp.api import problems, respond
+from myapp.api.documentation import openapi, operations
 from myapp.api.request import AnyRequest
 from myapp.ledger import errors as ledger_errors
 
@@ -52,7 +53,7 @@ def get_home(request: AnyRequest) -> Response:
 def get_docs(request: AnyRequest) -> Response:
     """Serve the documentation."""
     document = openapi.document(request.registry)
-    return render("docs.mako", document=document, groups=docs_operations.groups(document, base=request.host_url))
+    return render("docs.mako", document=document, groups=operations.groups(document, base=request.host_url))
 
 
 @view_config(route_name="problem", request_method="GET", permission=NO_PERMISSION_REQUIRED)

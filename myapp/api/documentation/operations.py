@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from myapp.api import docs_schemas, problems, respond
-from myapp.api.docs_schemas import Row
-from myapp.api.openapi import Json
+from myapp.api import problems, respond
+from myapp.api.documentation import schemas
+from myapp.api.documentation.openapi import Json
+from myapp.api.documentation.schemas import Row
 
 # What the examples name; the first ledger of a newcomer.
 EXAMPLE_LEDGER = "shop"
@@ -72,7 +73,7 @@ def groups(document: Json, *, base: str) -> Sequence[Group]:
 
 def _operation(path: str, method: str, operation: Json, components: Mapping[str, Json], *, base: str) -> Shown:
     body = _content(operation.get("requestBody", {}))
-    example = None if body is None else docs_schemas.example(body, components)
+    example = None if body is None else schemas.example(body, components)
     return Shown(
         id=operation["operationId"],
         method=method,
@@ -81,7 +82,7 @@ def _operation(path: str, method: str, operation: Json, components: Mapping[str,
         description=operation.get("description", ""),
         scope=operation.get("x-scope"),
         parameters=[_parameter(each, components) for each in operation["parameters"]],
-        body=[] if body is None else list(docs_schemas.rows(body, components)),
+        body=[] if body is None else list(schemas.rows(body, components)),
         curl=_curl(method, base + path.format_map(_Examples()), operation, example),
         answers=[
             _answer(status, answer, components)
@@ -102,11 +103,11 @@ class _Examples(dict[str, str]):
 
 
 def _parameter(of: Json, components: Mapping[str, Json]) -> Parameter:
-    schema = docs_schemas.resolve(of["schema"], components)
+    schema = schemas.resolve(of["schema"], components)
     return Parameter(
         name="metadata.<key>" if of["name"] == "metadata" else of["name"],
         where=of["in"],
-        kind=docs_schemas.kind(of["schema"], components),
+        kind=schemas.kind(of["schema"], components),
         description=of.get("description") or schema.get("description", ""),
     )
 
@@ -116,8 +117,8 @@ def _answer(status: str, of: Json, components: Mapping[str, Json]) -> Answer:
     return Answer(
         status=status,
         description=of["description"],
-        rows=[] if schema is None else list(docs_schemas.rows(schema, components)),
-        example="" if schema is None else _pretty(docs_schemas.example(schema, components)),
+        rows=[] if schema is None else list(schemas.rows(schema, components)),
+        example="" if schema is None else _pretty(schemas.example(schema, components)),
     )
 
 

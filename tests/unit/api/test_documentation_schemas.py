@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from myapp.api import docs_schemas
+from myapp.api.documentation import schemas
 
 COMPONENTS = {
     "Line": {
@@ -32,13 +32,13 @@ LINE = {"$ref": "#/components/schemas/Line"}
     ],
 )
 def test_kinds_are_said_in_words(schema: dict[str, object], words: str) -> None:
-    assert docs_schemas.kind(schema, COMPONENTS) == words
+    assert schemas.kind(schema, COMPONENTS) == words
 
 
 def test_rows_name_what_is_inside() -> None:
     schema = {"type": "object", "properties": {"lines": {"type": "array", "items": LINE}}, "required": ["lines"]}
 
-    rows = [(row.name, row.is_required) for row in docs_schemas.rows(schema, COMPONENTS)]
+    rows = [(row.name, row.is_required) for row in schemas.rows(schema, COMPONENTS)]
 
     assert rows == [("lines", True), ("lines[].to", True), ("lines[].debit", False)]
 
@@ -46,4 +46,4 @@ def test_rows_name_what_is_inside() -> None:
 def test_examples_are_the_ones_given_else_of_the_kind() -> None:
     schema = {"type": "array", "items": LINE}
 
-    assert docs_schemas.example(schema, COMPONENTS) == [{"to": "…", "debit": "1.00"}]
+    assert schemas.example(schema, COMPONENTS) == [{"to": "…", "debit": "1.00"}]
