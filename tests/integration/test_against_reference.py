@@ -27,10 +27,10 @@ from tests.reference.real import Real
 
 EXAMPLES_VARIABLE = "MYAPP_TEST_EXAMPLES"
 SEED_VARIABLE = "MYAPP_TEST_SEED"
-SEED = 2
-# The odd round reaches all refusals but one; the next seed then does.
+SEED = 3
+# With other code the same seed makes other sequences; a round that misses a refusal is followed by the next seed.
 ROUNDS_MAX = 3
-EXAMPLES = 30
+EXAMPLES = 20
 OPERATIONS_PER_EXAMPLE = 30
 
 PLACES = (
