@@ -227,13 +227,13 @@ def _raise(error: Exception) -> None:
     raise error
 
 
+# SQLite has one writer: he is waited for as a whole, which is `unavailable`, and there is nothing to serialize.
 @pytest.mark.commits
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 class TestLockedOut:
     def test_second_request_with_a_key_is_told_that_the_first_still_runs(
         self, make_wsgi_app: Callable[..., Router], dialect: str
     ) -> None:
-        if dialect == "sqlite":
-            pytest.skip("SQLite has one writer, who is waited for as a whole: that is `unavailable`")
         wsgi_app = make_wsgi_app(**{"db.lock_timeout_seconds": "0.3"})
         shop = Shop(webtest.TestApp(wsgi_app, extra_environ=LOOPBACK)).open()
         engine = wsgi_app.registry["db.engine"]
@@ -252,8 +252,6 @@ class TestLockedOut:
     def test_serialization_failure_is_a_conflict_once_the_attempts_are_used_up(
         self, make_wsgi_app: Callable[..., Router], dialect: str
     ) -> None:
-        if dialect == "sqlite":
-            pytest.skip("SQLite has one writer, so nothing to serialize")
         wsgi_app = make_wsgi_app(**{"db.isolation": "SERIALIZABLE", "retry.attempts": "1"})
         shop = Shop(webtest.TestApp(wsgi_app, extra_environ=LOOPBACK)).open()
         engine = wsgi_app.registry["db.engine"]
