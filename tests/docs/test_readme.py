@@ -44,7 +44,8 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         assert f"http://127.0.0.1:{port}/v1/ledgers" in (directory / "output").read_text()
         yield port
     finally:
-        os.killpg(server.pid, signal.SIGINT)
+        # Not SIGINT, which a run in the background ignores, and its children with it.
+        os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=30)
 
 
