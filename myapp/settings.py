@@ -65,10 +65,12 @@ class Database:
     application_name: str = "myapp"
     pool_size: int = 8
     pool_timeout_seconds: float = 5.0
+    waiting_max: int = 16
     busy_timeout_seconds: float = 5.0
     lock_timeout_seconds: float = 5.0
-    statement_timeout_seconds: float = 30.0
+    deadline_seconds: float = 30.0
     isolation: str | None = None
+    prepared_statements: bool = True
     retry_attempts: int = 3
 
 
@@ -105,6 +107,17 @@ def _count(text: str) -> int:
     if not 1 <= count <= 2**31 - 1:
         raise ValueError
     return count
+
+
+def _size(text: str) -> int:
+    return 0 if text.strip() == "0" else _count(text)
+
+
+def _switch(text: str) -> bool:
+    try:
+        return {"on": True, "off": False}[text.strip().lower()]
+    except KeyError:
+        raise ValueError from None
 
 
 def _days(text: str) -> int:
@@ -145,10 +158,12 @@ DATABASE: Sequence[Setting] = (
     Setting(key="db.application_name", field="application_name", read=_name, expects="a name"),
     Setting(key="db.pool_size", field="pool_size", read=_count, expects="a whole number from 1"),
     Setting(key="db.pool_timeout_seconds", field="pool_timeout_seconds", read=_seconds, expects=SECONDS),
+    Setting(key="db.waiting_max", field="waiting_max", read=_size, expects="a whole number from 0"),
     Setting(key="db.busy_timeout_seconds", field="busy_timeout_seconds", read=_seconds, expects=SECONDS),
     Setting(key="db.lock_timeout_seconds", field="lock_timeout_seconds", read=_seconds, expects=SECONDS),
-    Setting(key="db.statement_timeout_seconds", field="statement_timeout_seconds", read=_seconds, expects=SECONDS),
+    Setting(key="db.deadline_seconds", field="deadline_seconds", read=_seconds, expects=SECONDS),
     Setting(key="db.isolation", field="isolation", read=_isolation, expects=" | ".join(ISOLATION_LEVELS)),
+    Setting(key="db.prepared_statements", field="prepared_statements", read=_switch, expects="on | off"),
     Setting(key="retry.attempts", field="retry_attempts", read=_count, expects="a whole number from 1"),
 )
 

@@ -19,12 +19,13 @@ from myapp.api import problems, schemas
 ALWAYS = ("not-acceptable", "bad-parameter", "internal")
 WITH_A_KEY = ("unauthenticated", "forbidden")
 # Any statement may meet a database that is away or, where the isolation is SERIALIZABLE, others in its way.
-WITH_A_DATABASE = ("unavailable", "conflict")
+WITH_A_DATABASE = ("unavailable", "overloaded", "deadline-exceeded", "conflict")
 WITH_A_BODY = (
     "malformed-json",
     "too-large",
     "unsupported-media-type",
     "validation-failed",
+    "read-only",
     "outcome-unknown",
 )
 WITH_IDEMPOTENCY = ("idempotency-mismatch", "idempotency-in-progress")

@@ -115,6 +115,12 @@ KINDS = _kinds(
      "Nothing was done. The request_id finds the fault in the service's log."),
     ("unavailable", 503, "The database is not there",
      "The database could not be reached or did not answer in time. Nothing was done; repeat after `Retry-After`."),
+    ("overloaded", 503, "Too many requests at once",
+     "More requests came than the service can work on, and this one was not begun. Repeat it after `Retry-After`."),
+    ("read-only", 503, "No writes now",
+     "The database takes no writes for the moment; reads go on. Repeat the request after `Retry-After`."),
+    ("deadline-exceeded", 503, "The time for the request is over",
+     "It took longer than the service, or the header `Request-Timeout`, allows. Nothing was done."),
     ("outcome-unknown", 503, "It may or may not have been done",
      "The connection broke while the result was being made permanent. Repeat with the same Idempotency-Key."),
 )  # fmt: skip

@@ -30,11 +30,11 @@ def includeme(config: Configurator) -> None:
     bind = engine.build(database)
     config.registry["db.settings"] = database
     config.registry["db.engine"] = bind
-    config.registry["db.dialect"] = bind.dialect.name
     config.registry["db.sessions"] = factory.build(bind)
 
     config.add_request_method(request.dbsession, reify=True)
     config.add_request_method(request.db_options, reify=True)
+    config.add_request_method(request.db_deadline, reify=True)
     config.add_tween("myapp.db.request.ending_tween", under=INGRESS, over=TM_TWEEN)
     config.add_view_deriver(view.db_view, name="db", under=FIRST, over="secured_view")
 

@@ -1,6 +1,6 @@
 """Make the engine: one per process, with the database's policy in place from its first connection.
 
-Who waits how long is set here (pool, locks, statements); who may write is set per unit of work, by `options`.
+Who waits how long for what is set by the policies; who may do what is known to each unit of work (see `unit`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState
 
 from myapp import settings
-from myapp.db import faults, options, postgresql, sqlite
+from myapp.db import admission, faults, postgresql, sqlite
 
 # A connection at rest this long may have been closed by the server or something between: it is asked first.
 IDLE_SECONDS_BEFORE_PING = 10.0
@@ -35,9 +35,6 @@ class Policy(Protocol):
     def has_begun(self, connection: Any, /) -> bool:
         """Say whether the driver's connection is inside a transaction."""
 
-    def execution_options(self, declared: options.Options, /, *, readonly: bool) -> dict[str, Any]:
-        """Return what makes a session keep a declaration."""
-
 
 def build(database: settings.Database) -> Engine:
     """Return an engine for the database; no connection is made yet.
@@ -46,17 +43,13 @@ def build(database: settings.Database) -> Engine:
     """
     url = sa.make_url(database.url)
     policy = _policy(url.get_backend_name())
-    engine = sa.create_engine(url, **policy.engine_arguments(database))
+    lines = admission.Admission(database, one_writer=url.get_backend_name() == "sqlite")
+    engine = sa.create_engine(url, execution_options={admission.OPTION: lines}, **policy.engine_arguments(database))
     policy.listen(engine, database)
     faults.listen(engine)
     _ping_after_idling(engine)
     _leave_no_transaction_open(engine, policy.has_begun)
     return engine
-
-
-def execution_options(declared: options.Options, method: str, dialect: str) -> dict[str, Any]:
-    """Return the execution options with which a session keeps the declaration on this database."""
-    return _policy(dialect).execution_options(declared, readonly=options.is_readonly(declared, method))
 
 
 def _policy(dialect: str) -> Policy:

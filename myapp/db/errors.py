@@ -40,6 +40,24 @@ class Unavailable(DatabaseError):
     code = "unavailable"
 
 
+class Overloaded(DatabaseError):
+    """More requests came than can be served; this one was not begun."""
+
+    code = "overloaded"
+
+
+class DeadlineExceeded(DatabaseError):
+    """The time for the request was over before its COMMIT; nothing was changed."""
+
+    code = "deadline-exceeded"
+
+
+class ReadOnly(DatabaseError):
+    """The database takes no writes now; reads go on."""
+
+    code = "read-only"
+
+
 class OutcomeUnknown(DatabaseError):
     """The connection was lost during COMMIT: the unit of work took effect whole, or not at all."""
 
@@ -96,7 +114,7 @@ def translate(exc: BaseException) -> DatabaseError | None:
     if isinstance(exc, DatabaseError):
         return exc
     if isinstance(exc, sa_exc.TimeoutError):
-        return Unavailable("Every database connection was in use for as long as a request may wait.")
+        return Overloaded("Every database connection was in use for as long as a request may wait.")
     if not isinstance(exc, sa_exc.DBAPIError):
         return None
     if getattr(exc, "outcome_unknown", False):

@@ -11,7 +11,7 @@ import pyramid_retry
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
 
-from myapp.db import errors
+from myapp.db import errors, unit
 
 COMMITTING = "db.committing"
 
@@ -53,6 +53,5 @@ def _is_outcome_unknown(context: ExceptionContext) -> bool:
     connection = context.connection
     if context.statement is not None or not context.is_disconnect or connection is None:
         return False
-    is_readonly = bool(connection.get_execution_options().get("db_readonly"))
     # The connection is not invalidated yet, so its notes can still be read.
-    return not is_readonly and bool(connection.info.get(COMMITTING))
+    return not unit.of(connection).readonly and bool(connection.info.get(COMMITTING))

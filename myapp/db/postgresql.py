@@ -1,36 +1,47 @@
-"""PostgreSQL done right: bounded waits for everything, a name in pg_stat_activity, reads that cannot write."""
+"""PostgreSQL done right: bounded waits for everything, a name in pg_stat_activity, reads that cannot write.
+
+The driver is told to keep out of transactions; the `begin` listener says what each unit of work is from its first
+word, in one message that a transaction pooler cannot tear apart and that leaves nothing behind on the connection.
+"""
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from myapp import settings
-from myapp.db import errors
-from myapp.db.options import Options
+from myapp.db import errors, unit
+from myapp.db.postgresql_connection import BoundedConnection
 
 MILLISECONDS = 1000
 STATEMENTS_RAN = "db.statements_ran"
+ANNOUNCED_AT = "db.announced_at"
+
+# So much of a deadline may pass before the server is told again what remains of it.
+ANNOUNCE_AGAIN_SECONDS = 0.5
+# The server ends a statement at the deadline by itself; one that has said nothing by then is given up.
+SILENCE_SECONDS = 1.0
 
 
 def engine_arguments(database: settings.Database) -> dict[str, Any]:
     """Return what `create_engine` needs beside the URL."""
-    waits = {
-        "lock_timeout": database.lock_timeout_seconds,
-        "statement_timeout": database.statement_timeout_seconds,
-        "idle_in_transaction_session_timeout": 2 * database.statement_timeout_seconds,
+    driver: dict[str, Any] = {
+        "application_name": database.application_name,
+        "connect_timeout": max(2, round(database.pool_timeout_seconds)),
     }
-    options = " ".join(f"-c {name}={round(seconds * MILLISECONDS)}" for name, seconds in waits.items())
+    if not database.prepared_statements:
+        driver["prepare_threshold"] = None
     return {
-        "connect_args": {
-            "application_name": database.application_name,
-            "connect_timeout": max(2, round(database.pool_timeout_seconds)),
-            "options": f"{options} -c TimeZone=UTC",
-        },
-        "isolation_level": database.isolation or "READ COMMITTED",
+        "connect_args": driver,
+        # Ours is the one BEGIN.
+        "isolation_level": "AUTOCOMMIT",
         "pool_size": database.pool_size,
         "max_overflow": 0,
         "pool_timeout": database.pool_timeout_seconds,
@@ -38,35 +49,14 @@ def engine_arguments(database: settings.Database) -> dict[str, Any]:
     }
 
 
-def listen(engine: Engine, _database: settings.Database) -> None:
-    """Give units of work their own time-out, and never let COMMIT quietly mean ROLLBACK."""
-
-    def begin(connection: Connection) -> None:
-        connection.info[STATEMENTS_RAN] = False
-        seconds = connection.get_execution_options().get("db_timeout_seconds")
-        if seconds is not None:
-            milliseconds = round(seconds * MILLISECONDS)
-            connection.exec_driver_sql(
-                f"SET LOCAL statement_timeout = {milliseconds}; SET LOCAL lock_timeout = {milliseconds}"
-            )
-
-    def note_statement(connection: Connection, *_statement: object) -> None:
-        connection.info[STATEMENTS_RAN] = True
-
-    # PostgreSQL answers COMMIT in a failed transaction with ROLLBACK and no error at all.
-    def refuse_lost_work(connection: Connection) -> None:
-        status = _status(connection.connection.dbapi_connection)
-        is_over = connection.info[STATEMENTS_RAN] and status == TransactionStatus.IDLE
-        if is_over or status == TransactionStatus.INERROR:
-            raise errors.UnitOfWorkAborted(
-                "This unit of work had already ended, through a database error that was swallowed or a ROLLBACK or "
-                "COMMIT sent as SQL; its end now would only look like one. Let errors propagate, and wrap what may "
-                "fail in begin_nested()."
-            )
-
-    event.listen(engine, "begin", begin)
-    event.listen(engine, "after_cursor_execute", note_statement)
-    event.listen(engine, "commit", refuse_lost_work)
+def listen(engine: Engine, database: settings.Database) -> None:
+    """Begin each unit of work as what it is, hold it to its deadline, and never let COMMIT quietly mean ROLLBACK."""
+    event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "begin", lambda connection: _begin(connection, database))
+    event.listen(engine, "before_cursor_execute", lambda connection, *_: _hold_to_deadline(connection, database))
+    event.listen(engine, "after_cursor_execute", _note_statement)
+    event.listen(engine, "commit", _refuse_lost_work)
+    event.listen(engine, "checkin", _forget_deadline)
 
 
 def has_begun(connection: Any) -> bool:
@@ -74,16 +64,83 @@ def has_begun(connection: Any) -> bool:
     return _status(connection) in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
-def execution_options(declared: Options, *, readonly: bool) -> dict[str, Any]:
-    """Return a session's options; the driver resets them when the connection goes back."""
-    chosen: dict[str, Any] = {}
-    if readonly:
-        chosen["postgresql_readonly"] = chosen["db_readonly"] = True
-    if declared.isolation is not None:
-        chosen["isolation_level"] = declared.isolation
-    if declared.timeout is not None:
-        chosen["db_timeout_seconds"] = declared.timeout
-    return chosen
+def _connect(
+    _dialect: Dialect, _entry: ConnectionPoolEntry, arguments: Sequence[Any], options: dict[str, Any]
+) -> BoundedConnection:
+    return BoundedConnection.connect(*arguments, **options)
+
+
+def _begin(connection: Connection, database: settings.Database) -> None:
+    connection.info[STATEMENTS_RAN] = False
+    work = unit.of(connection)
+    isolation = work.isolation or database.isolation
+    level = "" if isolation is None else f" ISOLATION LEVEL {isolation}"
+    # READ WRITE is left unsaid, so that a server or database set to read only keeps its word.
+    access = " READ ONLY" if work.readonly else ""
+    _announce(connection, f"BEGIN{level}{access}; SET LOCAL TimeZone = 'UTC'; {_waits(work, database)}")
+
+
+def _hold_to_deadline(connection: Connection, database: settings.Database) -> None:
+    work = unit.of(connection)
+    announced_at = connection.info.get(ANNOUNCED_AT)
+    if work.deadline is None or announced_at is None:
+        return
+    work.deadline.require()
+    if time.monotonic() - announced_at > ANNOUNCE_AGAIN_SECONDS:
+        _announce(connection, _waits(work, database))
+
+
+def _announce(connection: Connection, statements: str) -> None:
+    # Taken out meanwhile, so that this message is not held to the deadline by another one.
+    connection.info.pop(ANNOUNCED_AT, None)
+    deadline = unit.of(connection).deadline
+    driver: Any = connection.connection.dbapi_connection
+    driver.answer_by = None if deadline is None else deadline.at + SILENCE_SECONDS
+    connection.exec_driver_sql(statements)
+    connection.info[ANNOUNCED_AT] = time.monotonic()
+
+
+def _waits(work: unit.Unit, database: settings.Database) -> str:
+    """Return the bounds of what follows. Outside a request each statement has the whole time of one."""
+    seconds = database.deadline_seconds
+    if work.deadline is not None:
+        work.deadline.require()
+        seconds = work.deadline.remaining()
+    bounds = {
+        "statement_timeout": seconds,
+        "lock_timeout": min(seconds, database.lock_timeout_seconds),
+        "idle_in_transaction_session_timeout": 2 * seconds,
+    }
+    return "; ".join(f"SET LOCAL {name} = {_milliseconds(bound)}" for name, bound in bounds.items())
+
+
+def _milliseconds(seconds: float) -> int:
+    """Return whole milliseconds, rounded up to two digits: few texts for the driver to keep."""
+    milliseconds = max(1, math.ceil(seconds * MILLISECONDS))
+    scale: int = 10 ** max(0, len(str(milliseconds)) - 2)
+    return -(-milliseconds // scale) * scale
+
+
+def _note_statement(connection: Connection, *_statement: object) -> None:
+    connection.info[STATEMENTS_RAN] = True
+
+
+def _refuse_lost_work(connection: Connection) -> None:
+    """Refuse to commit what is over: PostgreSQL answers COMMIT in a failed transaction with ROLLBACK and no error."""
+    status = _status(connection.connection.dbapi_connection)
+    is_over = connection.info[STATEMENTS_RAN] and status == TransactionStatus.IDLE
+    if is_over or status == TransactionStatus.INERROR:
+        raise errors.UnitOfWorkAborted(
+            "This unit of work had already ended, through a database error that was swallowed or a ROLLBACK or COMMIT "
+            "sent as SQL; its end now would only look like one. Let errors propagate, and wrap what may fail in "
+            "begin_nested()."
+        )
+
+
+def _forget_deadline(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    # A connection that was invalidated comes back as None.
+    if connection is not None:
+        connection.answer_by = None
 
 
 def _status(connection: Any) -> TransactionStatus:

@@ -18,8 +18,9 @@ from pyramid.response import Response
 from transaction.interfaces import NoTransaction
 from zope.sqlalchemy.datamanager import STATUS_CHANGED, SessionDataManager
 
-from myapp.db import engine, errors, options
+from myapp.db import deadline, errors, options
 from myapp.db.session import UnitOfWorkSession
+from myapp.db.unit import Unit
 
 FIRST_ERROR_STATUS = 400
 
@@ -40,15 +41,30 @@ def dbsession(request: Request) -> UnitOfWorkSession:
     """
     owner = f"the request {request.method} {request.path}"
     _require_transaction(request, owner)
-    sessions = request.registry["db.sessions"]
-    session: UnitOfWorkSession = sessions(
-        owner=owner,
-        execution_options=engine.execution_options(request.db_options, request.method, request.registry["db.dialect"]),
-    )
+    session: UnitOfWorkSession = request.registry["db.sessions"](owner=owner, unit=_unit(request))
     session.begin()
     # "changed" from the start: with zope.sqlalchemy's default, text(), Core and bulk writes would be lost quietly.
     UnitOfWork(session, STATUS_CHANGED, request.tm)
     return session
+
+
+def _unit(request: Request) -> Unit:
+    declared: options.Options = request.db_options
+    return Unit(
+        readonly=options.is_readonly(declared, request.method),
+        isolation=declared.isolation,
+        deadline=request.db_deadline,
+    )
+
+
+def db_deadline(request: Request) -> deadline.Deadline:
+    """Return when the request's time is over.
+
+    Raises:
+        HTTPBadRequest: the client's header Request-Timeout makes no sense.
+    """
+    declared: float | None = request.db_options.timeout
+    return deadline.of_request(request, declared or request.registry["db.settings"].deadline_seconds)
 
 
 def db_options(_request: Request) -> options.Options:
@@ -71,6 +87,7 @@ def ending_tween(handler: Callable[[Request], Response], _registry: Registry) ->
     """
 
     def ending(request: Request) -> Response:
+        deadline.arrive(request)
         try:
             return handler(request)
         finally:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
@@ -25,12 +24,6 @@ from myapp.db.session import UnitOfWorkSession
 
 class SandboxedSession(UnitOfWorkSession):
     """A unit of work as a savepoint; it declares itself read-only where an ordinary one does so at BEGIN."""
-
-    def __init__(self, bind: Any = None, *, execution_options: Any = None, **options: Any) -> None:
-        # The connection has begun already, so options that act on BEGIN would be refused.
-        super().__init__(bind, **options)
-        chosen = execution_options or {}
-        self.readonly = bool(chosen.get("db_readonly"))
 
 
 @contextmanager
@@ -46,8 +39,8 @@ def sandbox(engine: Engine) -> Iterator[Sessions]:
 
 def _declare_readonly(session: SandboxedSession, _transaction: SessionTransaction, connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA query_only = {int(session.readonly)}")
-    elif session.readonly:
+        connection.exec_driver_sql(f"PRAGMA query_only = {int(session.unit.readonly)}")
+    elif session.unit.readonly:
         # PostgreSQL takes this back itself when the savepoint ends.
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
 

@@ -7,22 +7,28 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
-from myapp.db import engine, options
+from myapp.db import deadline
 from myapp.db.factory import Sessions
 from myapp.db.session import UnitOfWorkSession
+from myapp.db.unit import Unit
 
 
 @contextmanager
 def session_scope(
-    sessions: Sessions, *, readonly: bool = False, owner: str = "a session_scope()"
+    sessions: Sessions,
+    *,
+    readonly: bool = False,
+    isolation: str | None = None,
+    timeout_seconds: float | None = None,
+    owner: str = "a session_scope()",
 ) -> Iterator[UnitOfWorkSession]:
     """Open a session for one unit of work: commit at the end, roll back on error, always close.
 
-    A connection is taken at the first statement, not before.
+    A connection is taken at the first statement, not before. `timeout_seconds` bounds all of it; else each statement
+    may take as long as a request.
     """
-    declared = options.Options(readonly=readonly)
-    dialect = sessions.kw["bind"].dialect.name
-    session = sessions(owner=owner, execution_options=engine.execution_options(declared, "", dialect))
+    within = None if timeout_seconds is None else deadline.after(timeout_seconds)
+    session = sessions(owner=owner, unit=Unit(readonly=readonly, isolation=isolation, deadline=within))
     try:
         with session.begin():
             yield session

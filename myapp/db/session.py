@@ -12,7 +12,9 @@ from typing import Any, NoReturn
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session, SessionTransaction
 
-from myapp.db import errors
+from myapp.db import admission, errors
+from myapp.db.admission import Admission
+from myapp.db.unit import OPTION, Unit
 
 
 class UnitOfWorkSession(Session):
@@ -24,16 +26,27 @@ class UnitOfWorkSession(Session):
         SessionOwned: `commit()` or `rollback()` by anyone but the owner.
     """
 
-    def __init__(self, bind: Any = None, *, owner: str = "a script", **options: Any) -> None:
-        super().__init__(bind, **options)
+    def __init__(self, bind: Any = None, *, owner: str = "a script", unit: Unit | None = None, **options: Any) -> None:
+        unit = Unit() if unit is None else unit
+        super().__init__(bind, execution_options={OPTION: unit}, **options)
         self.owner = owner
+        self.unit = unit
         self.ended = False
         self._thread = threading.get_ident()
+        self._admission: Admission | None = None
 
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
-        """Return the engine, as every statement asks before it runs; so this is where use is guarded."""
+        """Return the engine, as every statement asks before it runs; so here use is guarded, and the first one waits.
+
+        Raises:
+            Overloaded: more units of work want a connection than can be served.
+            DeadlineExceeded: none was free before the deadline.
+        """
         self._guard()
-        return super().get_bind(*args, **kwargs)
+        bind = super().get_bind(*args, **kwargs)
+        if self._admission is None:
+            self._enter(bind)
+        return bind
 
     # Private in SQLAlchemy, hence pinned and tested: everything that is no statement (add, delete, flush, begin)
     # passes here before it changes anything.
@@ -66,6 +79,15 @@ class UnitOfWorkSession(Session):
         """End the session; whatever was not committed is rolled back. May be called again."""
         self.ended = True
         super().close()
+        entered, self._admission = self._admission, None
+        if entered is not None:
+            entered.leave(self.unit)
+
+    def _enter(self, bind: Engine | Connection) -> None:
+        line = admission.of(bind)
+        if line is not None:
+            line.enter(self.unit)
+            self._admission = line
 
     def _guard(self) -> None:
         if self.ended:

@@ -6,7 +6,10 @@ word. With the driver's own handling two threads lose updates silently, or fail 
 
 from __future__ import annotations
 
-from typing import Any
+import math
+import sqlite3
+import time
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -15,10 +18,12 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from myapp import settings
-from myapp.db import errors
-from myapp.db.options import Options
+from myapp.db import errors, unit
 
 MILLISECONDS = 1000
+UNTIL = "db.until"
+# A statement is asked about its deadline each time it has run so many steps of SQLite's machine, a few milliseconds.
+STEPS_BETWEEN_LOOKS = 100_000
 
 
 def engine_arguments(database: settings.Database) -> dict[str, Any]:
@@ -34,25 +39,35 @@ def engine_arguments(database: settings.Database) -> dict[str, Any]:
 
 
 def listen(engine: Engine, database: settings.Database) -> None:
-    """Set each connection up once, and begin each unit of work as what it is."""
-    busy_timeout = round(database.busy_timeout_seconds * MILLISECONDS)
+    """Set each connection up once, begin each unit of work as what it is, and hold it to its deadline."""
 
-    def set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    def set_up(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
         # Pragmas do nothing inside a transaction; here none has begun.
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+        info, driver = entry.info, cast(sqlite3.Connection, connection)
+        driver.set_progress_handler(lambda: time.monotonic() > info.get(UNTIL, math.inf), STEPS_BETWEEN_LOOKS)
 
     def begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        readonly = bool(options.get("db_readonly"))
-        timeout_seconds = options.get("db_timeout_seconds")
-        timeout = busy_timeout if timeout_seconds is None else round(timeout_seconds * MILLISECONDS)
+        work = unit.of(connection)
+        seconds = database.busy_timeout_seconds
+        connection.info[UNTIL] = math.inf
+        if work.deadline is not None:
+            work.deadline.require()
+            seconds = min(seconds, work.deadline.remaining())
         # Both pragmas outlive the unit of work on a pooled connection, so each unit sets them for itself.
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {timeout}")
-        connection.exec_driver_sql(f"PRAGMA query_only = {int(readonly)}")
-        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {max(1, round(seconds * MILLISECONDS))}")
+        connection.exec_driver_sql(f"PRAGMA query_only = {int(work.readonly)}")
+        connection.exec_driver_sql("BEGIN" if work.readonly else "BEGIN IMMEDIATE")
+        if work.deadline is not None:
+            connection.info[UNTIL] = work.deadline.at
+
+    def hold_to_deadline(connection: Connection, *_statement: object) -> None:
+        deadline = unit.of(connection).deadline
+        if deadline is not None:
+            deadline.require()
 
     def refuse_lost_work(connection: Connection) -> None:
         if not has_begun(connection.connection.dbapi_connection):
@@ -63,14 +78,10 @@ def listen(engine: Engine, database: settings.Database) -> None:
 
     event.listen(engine, "connect", set_up)
     event.listen(engine, "begin", begin)
+    event.listen(engine, "before_cursor_execute", hold_to_deadline)
     event.listen(engine, "commit", refuse_lost_work)
 
 
 def has_begun(connection: Any) -> bool:
     """Say whether the driver's connection is inside a transaction."""
     return bool(connection.in_transaction)
-
-
-def execution_options(declared: Options, *, readonly: bool) -> dict[str, Any]:
-    """Return a session's options; SQLite is serializable whatever is asked for."""
-    return {"db_readonly": readonly, "db_timeout_seconds": declared.timeout}

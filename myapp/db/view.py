@@ -10,6 +10,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from myapp.db import errors, options
+from myapp.db import request as entered
 
 View = Callable[[Any, Request], Response]
 
@@ -47,6 +48,8 @@ def _declare(request: Request, declared: options.Options) -> None:
             "the view was chosen (in a root factory or a tween, say). Use it from the view's permission check onwards."
         )
     request.db_options = declared
+    # Now, so that a header that makes no sense is refused before anything is done.
+    request.db_deadline = entered.db_deadline(request)
     attempts = request.environ.get("retry.attempts")
     if attempts is not None and declared.retry is not None:
         request.environ["retry.attempts"] = min(attempts, declared.retry)

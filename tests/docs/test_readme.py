@@ -88,6 +88,16 @@ def expected_defaults() -> dict[str, str]:
         (settings.APPLICATION, settings.Application()),
     ):
         for setting in group:
-            value = getattr(values, setting.field)
-            defaults[setting.key] = "—" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+            defaults[setting.key] = as_ini(getattr(values, setting.field))
     return defaults
+
+
+def as_ini(value: object) -> str:
+    match value:
+        case None:
+            return "—"
+        case bool():
+            return "on" if value else "off"
+        case float():
+            return f"{value:g}"
+    return str(value)

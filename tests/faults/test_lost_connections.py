@@ -115,9 +115,9 @@ class TestLostConnection:
         assert client.post("/lines", status=503).text == "unavailable"
         assert time.monotonic() - begin < 5
 
-    def test_an_exhausted_pool_is_unavailable_within_its_wait(self, url: str, make_client: MakeClient):
+    def test_an_exhausted_pool_is_overload_within_its_wait(self, url: str, make_client: MakeClient):
         client = make_client(url, **{"db.pool_size": "1", "db.pool_timeout_seconds": "0.2"})
         with client.app.registry["db.engine"].connect():
-            assert client.post("/lines", status=503).text == "unavailable"
+            assert client.post("/lines", status=503).text == "overloaded"
 
         assert client.post("/lines", status=200).text == "1"

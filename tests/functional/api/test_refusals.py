@@ -102,6 +102,9 @@ REACHED_ELSEWHERE = {
     "conflict": "TestFaults",
     "internal": "TestFaults",
     "unavailable": "TestFaults",
+    "overloaded": "TestFaults",
+    "read-only": "TestFaults",
+    "deadline-exceeded": "TestFaults",
     "outcome-unknown": "TestFaults",
 }
 
@@ -168,7 +171,10 @@ class TestFaults:
             ("Conflict", "conflict"),
             ("Unavailable", "unavailable"),
             ("OutcomeUnknown", "outcome-unknown"),
-            ("TimeoutError", "unavailable"),
+            ("Overloaded", "overloaded"),
+            ("ReadOnly", "read-only"),
+            ("DeadlineExceeded", "deadline-exceeded"),
+            ("TimeoutError", "overloaded"),
             ("OperationalError", "unavailable"),
             ("IntegrityError", "internal"),
             ("SessionEnded", "internal"),
@@ -189,7 +195,7 @@ class TestFaults:
         assert ("Traceback" in caplog.text) == (code == "internal")
 
     @pytest.mark.commits
-    def test_of_a_full_pool_is_unavailable_within_the_wait(self, make_wsgi_app: Callable[..., Router]) -> None:
+    def test_of_a_full_pool_is_overload_within_the_wait(self, make_wsgi_app: Callable[..., Router]) -> None:
         wsgi_app = make_wsgi_app(**{"db.pool_size": "1", "db.pool_timeout_seconds": "0.2"})
         shop = Shop(webtest.TestApp(wsgi_app, extra_environ=LOOPBACK)).open()
 
@@ -199,7 +205,7 @@ class TestFaults:
             ready = shop.call("GET", "/readyz")
             alive = shop.call("GET", "/healthz")
 
-        assert (refused.status_int, refused.json["code"], refused.headers["Retry-After"]) == (503, "unavailable", "1")
+        assert (refused.status_int, refused.json["code"], refused.headers["Retry-After"]) == (503, "overloaded", "1")
         assert (ready.status_int, alive.status_int) == (503, 200)
         assert shop.call("GET", "/readyz").status_int == 200
 

@@ -16,6 +16,7 @@ from sqlalchemy import orm
 from sqlalchemy.engine import Engine
 
 from myapp.db.factory import Sessions
+from myapp.db.unit import Unit
 
 METHODS = ("GET", "HEAD", "POST")
 
@@ -45,7 +46,7 @@ class NotesApp:
 
     def texts(self) -> list[str]:
         """Return the committed notes, read on a connection of their own."""
-        with self.engine.connect().execution_options(db_readonly=True) as connection:
+        with self.engine.connect().execution_options(db_unit=Unit(readonly=True)) as connection:
             return sorted(connection.scalars(sa.select(Note.text)))
 
     def checked_out(self) -> int:

@@ -17,6 +17,7 @@ from pyramid.response import Response
 from sqlalchemy.engine import Engine
 
 from myapp.db import errors
+from myapp.db.unit import Unit
 from tests.integration.db.conftest import MakeNotes, Note, NotesApp
 
 COUNT = sa.text("SELECT count(*) FROM notes")
@@ -40,7 +41,7 @@ def skewed(request: Request) -> None:
     """Read what the other unit of work writes and write what it reads: one of the two must fail."""
     request.dbsession.execute(COUNT)
     if request.environ["retry.attempt"] == 0:
-        with request.registry["db.engine"].connect().execution_options(isolation_level="SERIALIZABLE") as other:
+        with request.registry["db.engine"].connect().execution_options(db_unit=Unit(isolation="SERIALIZABLE")) as other:
             other.execute(COUNT)
             other.execute(WRITE, {"id": 1, "text": "other"})
             other.commit()
@@ -73,7 +74,7 @@ def wait_until_somebody_waits(engine: Engine) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE notes%'"
     )
     deadline = time.monotonic() + 10
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with engine.connect() as connection:
         while connection.scalar(waiting) == 0 and time.monotonic() < deadline:
             time.sleep(0.01)
 

@@ -1,0 +1,34 @@
+"""What the parts of the session layer know of one unit of work.
+
+It is made where the work begins (the request, a scope) and travels with the session's connection as the execution
+option `db_unit`, so that whoever begins a transaction, runs a statement or judges an error can look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.engine import Connection
+
+from myapp.db.deadline import Deadline
+
+OPTION = "db_unit"
+
+
+@dataclass(slots=True, kw_only=True)
+class Unit:
+    """One unit of work: what it may do and for how long; None leaves a choice to the settings."""
+
+    readonly: bool = False
+    isolation: str | None = None
+    deadline: Deadline | None = None
+
+
+# What runs on a connection without a session: migrations, the check at start.
+_UNDECLARED = Unit()
+
+
+def of(connection: Connection) -> Unit:
+    """Return the unit of work that the connection serves."""
+    found: Unit = connection.get_execution_options().get(OPTION, _UNDECLARED)
+    return found
