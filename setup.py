@@ -79,6 +79,7 @@ setup(
     extras_require={"import": IMPORT, "test": TEST},
     entry_points={
         "paste.app_factory": ["main = myapp:main"],
+        "paste.server_factory": ["server = myapp.server:make"],
         "console_scripts": ["myapp = myapp.scripts.main:main"],
     },
 )

@@ -84,6 +84,14 @@ class Application:
     idempotency_days: int = 7
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """How `myapp.server` ends; the other settings of its section are waitress's."""
+
+    shutdown_seconds: float = 30.0
+    drain_seconds: float = 0.0
+
+
 def _url(text: str) -> str:
     parts = urlsplit(text)
     # A SQLite database is a file: each connection to one in memory has a database of its own.
@@ -98,6 +106,13 @@ def _url(text: str) -> str:
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not SECONDS_MIN <= seconds <= SECONDS_MAX:
+        raise ValueError
+    return seconds
+
+
+def _pause(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= SECONDS_MAX:
         raise ValueError
     return seconds
 
@@ -179,6 +194,16 @@ APPLICATION: Sequence[Setting] = (
     ),
 )
 
+SERVER: Sequence[Setting] = (
+    Setting(key="shutdown_seconds", field="shutdown_seconds", read=_seconds, expects=SECONDS),
+    Setting(
+        key="drain_seconds",
+        field="drain_seconds",
+        read=_pause,
+        expects=f"a number of seconds from 0 to {SECONDS_MAX}",
+    ),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -215,6 +240,19 @@ def read_database(raw: Mapping[str, str], environ: Mapping[str, str]) -> Databas
     if problems:
         raise SettingsError(problems)
     return Database(**values)  # type: ignore[arg-type]
+
+
+def read_server(raw: Mapping[str, str]) -> Server:
+    """Return what the section of the server says of its end.
+
+    Raises:
+        SettingsError: a value is malformed.
+    """
+    problems: list[str] = []
+    values = _values(SERVER, raw, problems)
+    if problems:
+        raise SettingsError(problems)
+    return Server(**values)  # type: ignore[arg-type]
 
 
 def read_ini(path: str) -> Mapping[str, str]:

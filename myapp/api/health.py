@@ -15,6 +15,8 @@ from myapp.api.request import Request
 log = logging.getLogger(__name__)
 
 DATABASE_TIMEOUT_SECONDS = 2
+# A threading.Event that the server puts into each environ (see myapp.server); other servers need not.
+SHUTTING_DOWN = "myapp.shutting_down"
 
 
 @view_config(
@@ -41,8 +43,11 @@ def is_alive(_request: Request[None, schemas.NoQuery]) -> Response:
 def is_ready(request: Request[None, schemas.NoQuery]) -> Response:
     """Check that the service is ready.
 
-    The database answers and has the schema of this version.
+    The database answers and has the schema of this version, and the server is not about to end.
     """
+    shutting_down = request.environ.get(SHUTTING_DOWN)
+    if shutting_down is not None and shutting_down.is_set():
+        return problems.response(request, "unavailable", "The server is shutting down.")
     try:
         is_current = request.registry["myapp.is_current"](request.dbsession)
     except sa_exc.SQLAlchemyError:

@@ -6,6 +6,7 @@ Who waits how long for what is set by the policies; who may do what is known to 
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -21,6 +22,8 @@ from myapp.db import admission, faults, postgresql, sqlite
 
 # A connection at rest this long may have been closed by the server or something between: it is asked first.
 IDLE_SECONDS_BEFORE_PING = 10.0
+
+_built: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
 class Policy(Protocol):
@@ -49,7 +52,14 @@ def build(database: settings.Database) -> Engine:
     faults.listen(engine)
     _ping_after_idling(engine)
     _leave_no_transaction_open(engine, policy.has_begun)
+    _built.add(engine)
     return engine
+
+
+def dispose_all() -> None:
+    """Close what lies in the pool of every engine of the process, for whoever ends the process."""
+    for engine in list(_built):
+        engine.dispose()
 
 
 def _policy(dialect: str) -> Policy:
