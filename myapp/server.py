@@ -113,7 +113,9 @@ class Server:
         server.print_listen("Serving on http://{}:{}")
 
     def end(self) -> None:
-        """Announce the end and return; any thread may call it, and a signal handler."""
+        """Announce the end and return; any thread may call it, and a signal handler. Once is enough."""
+        if self._ending.is_set():
+            return
         self._ending.set()
         # Without a thunk it takes no lock, which the interrupted thread might hold.
         self._waker.pull_trigger()

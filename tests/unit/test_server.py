@@ -1,0 +1,319 @@
+"""How the server ends, seen from its sockets: a real one in a thread, around an application of a few lines."""
+
+from __future__ import annotations
+
+import logging
+import re
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from myapp import server, settings
+from myapp.db import engine as engines
+
+WAIT_SECONDS = 10
+HOST = "127.0.0.1"
+
+
+@dataclass
+class Slow:
+    """An application whose answer to /slow waits until the test lets it go."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+    finished: list[str] = field(default_factory=list)
+    was_ending: list[bool] = field(default_factory=list)
+
+    def __call__(self, environ, start_response):
+        path = environ["PATH_INFO"]
+        if path == "/slow":
+            self.begun.set()
+            assert self.go_on.wait(WAIT_SECONDS)
+        body = environ["wsgi.input"].read() + path.encode()
+        self.was_ending.append(environ["myapp.shutting_down"].is_set())
+        self.finished.append(path)
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+
+@dataclass
+class Served:
+    """A server in a thread, and what is known of it."""
+
+    server: server.Server
+    application: Slow
+    port: int
+    thread: threading.Thread
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection((HOST, self.port), timeout=WAIT_SECONDS)
+
+    def ended(self) -> bool:
+        """Wait for the end."""
+        self.thread.join(WAIT_SECONDS)
+        return not self.thread.is_alive()
+
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Return a function that starts a server; all are ended with the test."""
+    started: list[Served] = []
+
+    def start(*, run: bool = True, listen: str | None = None, **wanted: float) -> Served:
+        port = free_port()
+        application = Slow()
+        made = server.Server(application, settings.Server(**wanted), {"listen": listen or f"{HOST}:{port}"})
+        started.append(Served(made, application, port, threading.Thread(target=made.run, daemon=True)))
+        if run:
+            started[-1].thread.start()
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.application.go_on.set()
+        each.server.end()
+        assert each.ended()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def request(path: str, *, version: str = "1.1", headers: str = "") -> bytes:
+    return f"GET {path} HTTP/{version}\r\nHost: localhost\r\n{headers}\r\n".encode()
+
+
+def read_all(connection: socket.socket) -> str:
+    """Return what still comes until the server closes the connection."""
+    return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+
+
+def read_answer(connection: socket.socket, body: str) -> str:
+    """Return an answer that ends with `body`, on a connection that stays open."""
+    received = ""
+    while not received.endswith(body):
+        received += connection.recv(65536).decode()
+    return received
+
+
+def wait_until_refused(port: int, host: str = HOST) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((host, port), timeout=WAIT_SECONDS).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.01)
+    pytest.fail("the server went on accepting")
+
+
+class TestEnd:
+    def test_finishes_a_request_in_a_worker_and_closes_its_connection(self, serve: Serve):
+        served = serve()
+        with closing(served.connect()) as client:
+            client.sendall(request("/slow"))
+            assert served.application.begun.wait(WAIT_SECONDS)
+            served.server.end()
+            wait_until_refused(served.port)
+            served.application.go_on.set()
+
+            answer = read_all(client)
+
+        assert answer.startswith("HTTP/1.1 200")
+        assert "\r\nConnection: close\r\n" in answer
+        assert answer.endswith("/slow")
+        assert served.ended()
+
+    def test_finishes_a_request_that_arrives_in_pieces(self, serve: Serve):
+        served = serve()
+        whole = request("/late", headers="Content-Length: 6\r\n") + b"hello "
+        with closing(served.connect()) as client:
+            client.sendall(whole[:20])
+            # Once another that came later has its answer, the first part was read.
+            with closing(served.connect()) as other:
+                other.sendall(request("/other"))
+                read_answer(other, "/other")
+            served.server.end()
+            wait_until_refused(served.port)
+            # Longer than an idle connection may stay.
+            time.sleep(server.LINGER_SECONDS + 0.2)
+            client.sendall(whole[20:])
+
+            assert read_all(client).endswith("hello /late")
+        assert served.ended()
+
+    def test_finishes_requests_sent_at_once_and_closes_after_the_last(self, serve: Serve):
+        served = serve()
+        with closing(served.connect()) as client:
+            client.sendall(request("/slow") + request("/second"))
+            assert served.application.begun.wait(WAIT_SECONDS)
+            served.server.end()
+            wait_until_refused(served.port)
+            served.application.go_on.set()
+
+            first, second = re.findall(r"HTTP/1\.1 200 OK.*?/(?:slow|second)", read_all(client), re.DOTALL)
+
+        assert "Connection: close" not in first
+        assert "Connection: close" in second
+        assert served.ended()
+
+    def test_says_so_to_an_older_client_that_would_keep_the_connection(self, serve: Serve):
+        served = serve()
+        with closing(served.connect()) as client:
+            client.sendall(request("/slow", version="1.0", headers="Connection: keep-alive\r\n"))
+            assert served.application.begun.wait(WAIT_SECONDS)
+            served.server.end()
+            served.application.go_on.set()
+
+            assert re.findall("Connection: .*", read_all(client)) == ["Connection: close\r"]
+
+    def test_finishes_a_request_whose_client_hung_up(self, serve: Serve):
+        served = serve()
+        client = served.connect()
+        client.sendall(request("/slow"))
+        assert served.application.begun.wait(WAIT_SECONDS)
+        client.close()
+        served.server.end()
+        wait_until_refused(served.port)
+        assert served.thread.is_alive()
+        served.application.go_on.set()
+
+        assert served.ended()
+        assert served.application.finished == ["/slow"]
+
+    def test_hears_who_was_connected_before_the_doors_closed(self, serve: Serve):
+        served = serve(run=False)
+        clients = [served.connect() for _ in range(3)]
+        for client in clients:
+            client.sendall(request("/waiting"))
+        served.server.end()
+        served.thread.start()
+
+        assert [read_all(client)[-len("/waiting") :] for client in clients] == ["/waiting"] * 3
+        for client in clients:
+            client.close()
+
+    def test_is_not_held_up_by_idle_connections(self, serve: Serve):
+        served = serve()
+        with closing(served.connect()) as used, closing(served.connect()) as silent:
+            used.sendall(request("/first"))
+            assert "Connection: close" not in read_answer(used, "/first")
+            began = time.monotonic()
+            served.server.end()
+
+            assert read_all(used) == read_all(silent) == ""
+            assert served.ended()
+        assert time.monotonic() - began < server.LINGER_SECONDS + 2
+
+    def test_still_answers_on_a_connection_that_was_idle(self, serve: Serve):
+        served = serve()
+        with closing(served.connect()) as client:
+            client.sendall(request("/first"))
+            read_answer(client, "/first")
+            served.server.end()
+            client.sendall(request("/second"))
+
+            assert "\r\nConnection: close\r\n" in read_all(client)
+        assert served.application.was_ending == [False, True]
+
+    def test_accepts_while_it_drains(self, serve: Serve):
+        served = serve(drain_seconds=0.7)
+        began = time.monotonic()
+        served.server.end()
+        for _ in range(2):
+            with closing(served.connect()) as client:
+                client.sendall(request("/new"))
+                assert "\r\nConnection: close\r\n" in read_all(client)
+        assert served.ended()
+        assert time.monotonic() - began >= 0.7
+
+    def test_cuts_off_what_takes_longer_than_the_bound(self, serve: Serve, caplog: pytest.LogCaptureFixture):
+        caplog.set_level(logging.INFO, "myapp.server")
+        served = serve(shutdown_seconds=0.6)
+        with closing(served.connect()) as half:
+            half.sendall(b"POST /half HTTP/1.1\r\nContent-Length: 5\r\n\r\n")
+            began = time.monotonic()
+            served.server.end()
+
+            assert read_all(half) == ""
+            assert served.ended()
+        assert 0.6 <= time.monotonic() - began < 3
+        assert "1 request(s) cut off after 0.6 s" in caplog.text
+
+    def test_closes_every_address_it_listened_on(self, serve: Serve):
+        first, second = free_port(), free_port()
+        served = serve(listen=f"{HOST}:{first} [::1]:{second}")
+        for host, port in ((HOST, first), ("::1", second)):
+            with closing(socket.create_connection((host, port), timeout=WAIT_SECONDS)) as client:
+                client.sendall(request("/either"))
+                read_answer(client, "/either")
+
+        served.server.end()
+
+        assert served.ended()
+        wait_until_refused(first)
+        wait_until_refused(second, "::1")
+
+
+class TestMake:
+    def test_names_each_bad_setting_of_its_own(self):
+        with pytest.raises(SystemExit) as stopped:
+            server.make({}, shutdown_seconds="soon", drain_seconds="-1", port="0")
+
+        assert re.findall("[a-z]+_seconds", str(stopped.value)) == ["shutdown_seconds", "drain_seconds"]
+
+    @pytest.mark.parametrize(
+        ("wrong", "said"),
+        [({"thread": "4"}, "thread"), ({"threads": "four"}, "four"), ({"listen": "127.0.0.1:none"}, "Invalid")],
+    )
+    def test_says_what_waitress_does_not_take(self, wrong: dict[str, str], said: str):
+        with pytest.raises(SystemExit, match=said):
+            server.make({}, **wrong)
+
+    def test_serves_in_any_thread_and_empties_the_pools_at_its_end(self, tmp_path: Path):
+        handlers = [signal.getsignal(each) for each in server.SIGNALS]
+        engine = engines.build(settings.Database(url=f"sqlite:///{tmp_path}/pool.sqlite"))
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+        assert engine.pool.checkedin() == 1
+
+        port = free_port()
+        thread = threading.Thread(target=server.make({}, listen=f"{HOST}:{port}"), args=[end_at_once], daemon=True)
+        thread.start()
+        with closing(connect_once_it_listens(port)) as client:
+            client.sendall(request("/"))
+            assert read_all(client).endswith("last")
+        thread.join(WAIT_SECONDS)
+
+        assert not thread.is_alive()
+        assert engine.pool.checkedin() == 0
+        assert [signal.getsignal(each) for each in server.SIGNALS] == handlers
+
+
+def end_at_once(environ, start_response):
+    """End the server from inside, which an application should leave to others."""
+    environ["myapp.shutting_down"].set()
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"last"]
+
+
+def connect_once_it_listens(port: int) -> socket.socket:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return socket.create_connection((HOST, port), timeout=WAIT_SECONDS)
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
