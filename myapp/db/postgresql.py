@@ -115,10 +115,10 @@ def _waits(work: unit.Unit, database: settings.Database) -> str:
 
 
 def _milliseconds(seconds: float) -> int:
-    """Return whole milliseconds, rounded up to two digits: few texts for the driver to keep."""
+    """Return whole milliseconds, rounded up to steps: few texts for the driver to keep."""
     milliseconds = max(1, math.ceil(seconds * MILLISECONDS))
-    scale: int = 10 ** max(0, len(str(milliseconds)) - 2)
-    return -(-milliseconds // scale) * scale
+    step = 10 if seconds < 1 else 100
+    return -(-milliseconds // step) * step
 
 
 def _note_statement(connection: Connection, *_statement: object) -> None:
