@@ -8,10 +8,11 @@ jobs ?= 2
 BIN := .venv/bin
 RUNTIME := .venv/runtime.stamp
 TEST := .venv/test.stamp
+BENCH := .venv/bench.stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: serve test check format shell clean help
+.PHONY: serve test check format bench-sessions shell clean help
 
 serve: $(RUNTIME) ## Migrate the development database and serve it (http_port=7000 for another port)
 	@$(BIN)/alembic upgrade head
@@ -37,6 +38,9 @@ format: $(TEST) ## Format the code and make the fixes that are safe
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+bench-sessions: $(BENCH) ## Compare creating with reusing sessions: tables, build/bench-sessions.json, the picture in docs (5 minutes)
+	$(BIN)/python -m tests.benchmarks.sessions --out build/bench-sessions.json --plot docs/images/bench-sessions.svg
+
 shell: $(RUNTIME) ## Open a Python shell with a begun session, the models and the operations
 	@$(BIN)/alembic upgrade head
 	@exec $(BIN)/pshell development.ini
@@ -46,7 +50,7 @@ clean: ## Remove what can be made again; databases stay
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## List what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -60,3 +64,7 @@ $(RUNTIME): setup.py constraints.txt | $(BIN)/python
 $(TEST): setup.py constraints.txt | $(BIN)/python
 	$(PIP) install --quiet -c constraints.txt -e '.[test]'
 	@touch $(RUNTIME) $@
+
+$(BENCH): setup.py constraints.txt | $(BIN)/python
+	$(PIP) install --quiet -c constraints.txt -e '.[bench]'
+	@touch $(RUNTIME) $(TEST) $@

@@ -46,6 +46,11 @@ TEST = [
     "webtest>=3.0",
 ]
 
+BENCH = [
+    *TEST,
+    "matplotlib>=3.10",
+]
+
 # Alembic reads its scripts as files, and the ledger its long statements.
 PACKAGE_DATA = [
     "api/documentation/assets/*",
@@ -77,7 +82,7 @@ setup(
     package_data={"myapp": PACKAGE_DATA},
     zip_safe=False,
     install_requires=RUNTIME,
-    extras_require={"import": IMPORT, "test": TEST},
+    extras_require={"import": IMPORT, "test": TEST, "bench": BENCH},
     entry_points={
         "paste.app_factory": ["main = myapp:main"],
         "paste.server_factory": ["server = myapp.server:make"],
