@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,10 +111,12 @@ def read_answer(connection: socket.socket, body: str) -> str:
 def wait_until_refused(port: int, host: str = HOST) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
-        try:
-            socket.create_connection((host, port), timeout=WAIT_SECONDS).close()
-        except ConnectionRefusedError:
-            return
+        # Reset is who comes in the very moment in which the doors close.
+        with suppress(ConnectionResetError):
+            try:
+                socket.create_connection((host, port), timeout=WAIT_SECONDS).close()
+            except ConnectionRefusedError:
+                return
         time.sleep(0.01)
     pytest.fail("the server went on accepting")
 
