@@ -3,8 +3,8 @@
 An application with `config.include("myapp.db")` and one view, whose statement takes 50 ms, behind waitress. With eight
 connections it can serve 160 requests a second; 480 a second arrive for ten seconds, whatever happens to those before
 (an open loop: clients do not wait for each other). Without admission a request waits as long as it takes: threads and
-connections are eight, and waitress queues the rest. With it, threads are thirty-two, so that the application itself sees who
-comes, and its line decides.
+connections are eight, and waitress queues the rest. With it, threads are thirty-two, so that the application itself
+sees who comes, and its line decides.
 """
 
 from __future__ import annotations
@@ -140,8 +140,15 @@ def serve(url: str, port: str, threads: str, waiting: str) -> None:
     config.add_view(work, route_name="work")
     config.add_view(lambda request: Response("ok"), route_name="alive")
     config.add_exception_view(refuse, context=errors.Overloaded)
-    waitress.serve(config.make_wsgi_app(), host="127.0.0.1", port=int(port), threads=int(threads), connection_limit=5000,
-                   asyncore_use_poll=True, _quiet=True)  # fmt: skip
+    waitress.serve(
+        config.make_wsgi_app(),
+        host="127.0.0.1",
+        port=int(port),
+        threads=int(threads),
+        connection_limit=5000,
+        asyncore_use_poll=True,
+        _quiet=True,
+    )
 
 
 def work(request: Request) -> Response:
