@@ -85,6 +85,8 @@ class Admission:
             Overloaded: too many wait already, or the wait took as long as the setting allows.
             DeadlineExceeded: the time of the unit of work was over before.
         """
+        if unit.deadline is not None:
+            unit.deadline.require()
         began = time.monotonic()
         lines = self._lines(unit)
         for number, line in enumerate(lines):

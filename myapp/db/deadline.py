@@ -7,6 +7,7 @@ It begins when the request arrives and goes on through its repeats. The setting 
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from pyramid.httpexceptions import HTTPBadRequest
@@ -36,6 +37,10 @@ class Deadline:
         """
         if self.remaining() <= 0:
             raise errors.DeadlineExceeded("The time for this request is over; nothing was changed.")
+
+
+# A new connection is made deep inside the pool, which knows no unit of work; so the thread's is noted here.
+CONNECT_BY: ContextVar[Deadline | None] = ContextVar("CONNECT_BY", default=None)
 
 
 def after(seconds: float) -> Deadline:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from myapp import settings
-from myapp.db import errors, unit
+from myapp.db import deadline, errors, unit
 from myapp.db.postgresql_connection import BoundedConnection
 
 MILLISECONDS = 1000
@@ -30,11 +30,15 @@ ANNOUNCE_AGAIN_SECONDS = 0.5
 SILENCE_SECONDS = 1.0
 
 
+# The client library takes no shorter time for it.
+CONNECT_SECONDS_MIN = 2
+
+
 def engine_arguments(database: settings.Database) -> dict[str, Any]:
     """Return what `create_engine` needs beside the URL."""
     driver: dict[str, Any] = {
         "application_name": database.application_name,
-        "connect_timeout": max(2, round(database.pool_timeout_seconds)),
+        "connect_timeout": max(CONNECT_SECONDS_MIN, round(database.pool_timeout_seconds)),
     }
     if not database.prepared_statements:
         driver["prepare_threshold"] = None
@@ -67,6 +71,10 @@ def has_begun(connection: Any) -> bool:
 def _connect(
     _dialect: Dialect, _entry: ConnectionPoolEntry, arguments: Sequence[Any], options: dict[str, Any]
 ) -> BoundedConnection:
+    by = deadline.CONNECT_BY.get()
+    if by is not None:
+        seconds = min(options["connect_timeout"], math.ceil(by.remaining()))
+        options = options | {"connect_timeout": max(CONNECT_SECONDS_MIN, seconds)}
     return BoundedConnection.connect(*arguments, **options)
 
 
@@ -93,9 +101,9 @@ def _hold_to_deadline(connection: Connection, database: settings.Database) -> No
 def _announce(connection: Connection, statements: str) -> None:
     # Taken out meanwhile, so that this message is not held to the deadline by another one.
     connection.info.pop(ANNOUNCED_AT, None)
-    deadline = unit.of(connection).deadline
+    until = unit.of(connection).deadline
     driver: Any = connection.connection.dbapi_connection
-    driver.answer_by = None if deadline is None else deadline.at + SILENCE_SECONDS
+    driver.answer_by = None if until is None else until.at + SILENCE_SECONDS
     connection.exec_driver_sql(statements)
     connection.info[ANNOUNCED_AT] = time.monotonic()
 

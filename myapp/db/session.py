@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session, SessionTransaction
 
-from myapp.db import admission, errors
+from myapp.db import admission, deadline, errors
 from myapp.db.admission import Admission
 from myapp.db.unit import OPTION, Unit
 
@@ -82,12 +82,14 @@ class UnitOfWorkSession(Session):
         entered, self._admission = self._admission, None
         if entered is not None:
             entered.leave(self.unit)
+            deadline.CONNECT_BY.set(None)
 
     def _enter(self, bind: Engine | Connection) -> None:
         line = admission.of(bind)
         if line is not None:
             line.enter(self.unit)
             self._admission = line
+            deadline.CONNECT_BY.set(self.unit.deadline)
 
     def _guard(self) -> None:
         if self.ended:
