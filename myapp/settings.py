@@ -9,13 +9,19 @@ from __future__ import annotations
 import configparser
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from myapp import errors
 
 URL_VARIABLE = "MYAPP_DATABASE_URL"
+# What differs from machine to machine, or is nobody's business, may stand in the environment; there it counts more.
+VARIABLES = {
+    URL_VARIABLE: "sqlalchemy.url",
+    "MYAPP_REPLICA_URLS": "sqlalchemy.replica_urls",
+    "MYAPP_TOKEN_SECRET": "db.token_secret",
+}
 
 # Settings of the libraries this application includes; they check their own values.
 FOREIGN_PREFIXES = ("pyramid.", "debugtoolbar.")
@@ -28,6 +34,8 @@ POSTGRESQL = ("postgresql", "postgresql+psycopg")
 SECONDS_MIN, SECONDS_MAX = 0.001, 3600
 # A hundred years, so that every date reckoned from it exists.
 DAYS_MAX = 36_500
+
+SECRET_LENGTH_MIN = 32
 
 ISOLATION_LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 
@@ -62,6 +70,9 @@ class Database:
     """What `myapp.db` needs to know."""
 
     url: str
+    replica_urls: tuple[str, ...] = ()
+    token_secret: str | None = field(default=None, repr=False)
+    writes: bool = True
     application_name: str = "myapp"
     pool_size: int = 8
     pool_timeout_seconds: float = 5.0
@@ -99,6 +110,23 @@ def _url(text: str) -> str:
     # A port that is no number is found when it is asked for.
     is_known = is_file if parts.scheme in SQLITE else parts.scheme in POSTGRESQL and (parts.port or 0) >= 0
     if not is_known:
+        raise ValueError
+    return text
+
+
+def _replica_urls(text: str) -> tuple[str, ...]:
+    urls = tuple(_url(url) for url in text.split())
+    if any(_is_sqlite(url) for url in urls):
+        raise ValueError
+    return urls
+
+
+def _is_sqlite(url: str) -> bool:
+    return urlsplit(url).scheme in SQLITE
+
+
+def _secret(text: str) -> str:
+    if len(text) < SECRET_LENGTH_MIN:
         raise ValueError
     return text
 
@@ -163,6 +191,7 @@ class Setting:
     field: str
     read: Callable[[str], object]
     expects: str
+    is_secret: bool = False
 
 
 SECONDS = f"a number of seconds from {SECONDS_MIN} to {SECONDS_MAX}"
@@ -170,6 +199,20 @@ URL = "sqlite:////path/to/file or postgresql://user:password@host:port/database"
 
 DATABASE: Sequence[Setting] = (
     Setting(key="sqlalchemy.url", field="url", read=_url, expects=URL),
+    Setting(
+        key="sqlalchemy.replica_urls",
+        field="replica_urls",
+        read=_replica_urls,
+        expects="postgresql://… of each replica, with spaces between them",
+    ),
+    Setting(
+        key="db.token_secret",
+        field="token_secret",
+        read=_secret,
+        expects=f"at least {SECRET_LENGTH_MIN} characters",
+        is_secret=True,
+    ),
+    Setting(key="db.writes", field="writes", read=_switch, expects="on | off"),
     Setting(key="db.application_name", field="application_name", read=_name, expects="a name"),
     Setting(key="db.pool_size", field="pool_size", read=_count, expects="a whole number from 1"),
     Setting(key="db.pool_timeout_seconds", field="pool_timeout_seconds", read=_seconds, expects=SECONDS),
@@ -218,7 +261,7 @@ def read(raw: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
         SettingsError: any key is missing, unknown or malformed; each is named.
     """
     problems: list[str] = []
-    database = _values(DATABASE, _with_environment(raw, environ), problems)
+    database = _database_values(raw, environ, problems)
     application = _values(APPLICATION, raw, problems)
     known = {setting.key for setting in (*DATABASE, *APPLICATION)}
     problems += _unknown(raw, known, foreign=FOREIGN_PREFIXES)
@@ -234,7 +277,7 @@ def read_database(raw: Mapping[str, str], environ: Mapping[str, str]) -> Databas
         SettingsError: as `read`, for the keys `sqlalchemy.*`, `db.*` and `retry.*`.
     """
     problems: list[str] = []
-    values = _values(DATABASE, _with_environment(raw, environ), problems)
+    values = _database_values(raw, environ, problems)
     ours = {key: value for key, value in raw.items() if key.startswith(("sqlalchemy.", "db.", "retry."))}
     problems += _unknown(ours, {setting.key for setting in DATABASE}, foreign=("retry.activate_hook",))
     if problems:
@@ -274,8 +317,20 @@ def read_ini(path: str) -> Mapping[str, str]:
 
 
 def _with_environment(raw: Mapping[str, str], environ: Mapping[str, str]) -> Mapping[str, str]:
-    url = environ.get(URL_VARIABLE)
-    return {**raw, "sqlalchemy.url": url} if url else raw
+    return {**raw, **{key: environ[variable] for variable, key in VARIABLES.items() if environ.get(variable)}}
+
+
+def _database_values(raw: Mapping[str, str], environ: Mapping[str, str], problems: list[str]) -> dict[str, object]:
+    raw = _with_environment(raw, environ)
+    values = _values(DATABASE, raw, problems)
+    if values.get("replica_urls"):
+        if _is_sqlite(str(values.get("url"))):
+            problems.append(
+                "sqlalchemy.replica_urls: only a PostgreSQL database has replicas; sqlalchemy.url is SQLite's"
+            )
+        if "db.token_secret" not in raw:
+            problems.append("db.token_secret is missing; with replicas, set it or MYAPP_TOKEN_SECRET for every process")
+    return values
 
 
 def _values(settings: Sequence[Setting], raw: Mapping[str, str], problems: list[str]) -> dict[str, object]:
@@ -285,7 +340,8 @@ def _values(settings: Sequence[Setting], raw: Mapping[str, str], problems: list[
             try:
                 values[setting.field] = setting.read(str(raw[setting.key]))
             except ValueError:
-                problems.append(f"{setting.key} = {raw[setting.key]!r}: expected {setting.expects}")
+                shown = "…" if setting.is_secret else repr(raw[setting.key])
+                problems.append(f"{setting.key} = {shown}: expected {setting.expects}")
         elif setting.field == "url":
             problems.append(f"sqlalchemy.url is missing; set it in the ini file or set {URL_VARIABLE}")
     return values

@@ -39,7 +39,8 @@ SERVER_VARIABLE = "MYAPP_TEST_DATABASE_URL"
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the run's directory, or take it from the process that started this worker."""
-    os.environ.pop(settings.URL_VARIABLE, None)
+    for variable in settings.VARIABLES:
+        os.environ.pop(variable, None)
     if hasattr(config, "workerinput"):
         config.stash[DIRECTORY] = Path(config.workerinput["directory"])
         return

@@ -116,3 +116,43 @@ class TestReadIni:
 
         with pytest.raises(settings.SettingsError, match=r"some\.ini"):
             settings.read_ini(str(file))
+
+
+class TestReplicas:
+    URLS = "postgresql://a/db\n  postgresql:///db?host=b:5432&host=c:5433"
+    SECRET = "0123456789abcdef0123456789abcdef"
+
+    def test_are_listed_with_space_between_them(self):
+        raw = {
+            "sqlalchemy.url": "postgresql://p/db",
+            "sqlalchemy.replica_urls": self.URLS,
+            "db.token_secret": self.SECRET,
+        }
+
+        database = settings.read_database(raw, {})
+
+        assert database.replica_urls == ("postgresql://a/db", "postgresql:///db?host=b:5432&host=c:5433")
+        assert self.SECRET not in repr(database)
+
+    def test_come_from_the_environment_first(self):
+        environ = {"MYAPP_REPLICA_URLS": "postgresql://e/db", "MYAPP_TOKEN_SECRET": self.SECRET}
+
+        database = settings.read_database({"sqlalchemy.url": "postgresql://p/db"}, environ)
+
+        assert (database.replica_urls, database.token_secret) == (("postgresql://e/db",), self.SECRET)
+
+    @pytest.mark.parametrize(
+        ("raw", "problem"),
+        [
+            ({**URL, "sqlalchemy.replica_urls": "postgresql://a/db", "db.token_secret": SECRET}, "only a PostgreSQL"),
+            ({"sqlalchemy.url": "postgresql://p/db", "sqlalchemy.replica_urls": "sqlite:///a"}, "of each replica"),
+            ({"sqlalchemy.url": "postgresql://p/db", "sqlalchemy.replica_urls": URLS}, "db.token_secret is missing"),
+            ({**URL, "db.token_secret": "too short"}, "db.token_secret = …: expected at least 32 characters"),
+        ],
+    )
+    def test_that_cannot_work_stop_the_start(self, raw: dict[str, str], problem: str):
+        with pytest.raises(settings.SettingsError) as caught:
+            settings.read_database(raw, {})
+
+        assert len(caught.value.problems) == 1
+        assert problem in caught.value.problems[0]
