@@ -9,6 +9,7 @@ import pytest
 from paste.deploy import loadwsgi
 
 from myapp import settings
+from myapp import server as servers
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,7 +17,7 @@ each_file = pytest.mark.parametrize("name", ["development.ini", "production.ini"
 
 
 def server(name: str, variables: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the arguments waitress gets from `pserve NAME VARIABLES`."""
+    """Return the arguments the server gets from `pserve NAME VARIABLES`."""
     uri = f"config:{ROOT / name}"
     context = loadwsgi.loadcontext(loadwsgi.SERVER, uri, global_conf=dict(variables))
     return context.local_conf
@@ -35,6 +36,9 @@ class TestIniFiles:
     def test_have_good_settings(self, name: str):
         settings.read(settings.read_ini(str(ROOT / name)), {})
 
+    def test_have_good_settings_of_the_server(self, name: str):
+        assert callable(servers.make({}, **server(name, {})))
+
     def test_have_a_connection_for_each_thread(self, name: str):
         database = settings.read_database(settings.read_ini(str(ROOT / name)), {})
 
@@ -44,6 +48,18 @@ class TestIniFiles:
         application = settings.read(settings.read_ini(str(ROOT / name)), {}).application
 
         assert int(server(name, {})["max_request_body_size"]) > application.body_bytes_max
+
+
+class TestEnd:
+    def test_gives_a_proxy_time_to_notice_in_production(self):
+        wanted = settings.read_server(server("production.ini", {}))
+
+        assert wanted.drain_seconds > 0
+        # Kubernetes kills what has not ended after 30 seconds, unless told otherwise.
+        assert wanted.drain_seconds + wanted.shutdown_seconds < 30
+
+    def test_is_quick_in_development(self):
+        assert settings.read_server(server("development.ini", {})).drain_seconds == 0
 
 
 class TestAccess:
