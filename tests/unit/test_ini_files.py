@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from paste.deploy import loadwsgi
 
-from myapp import settings
 from myapp import server as servers
+from myapp import settings
 
 ROOT = Path(__file__).parents[2]
 
