@@ -20,6 +20,7 @@ URL_VARIABLE = "MYAPP_DATABASE_URL"
 VARIABLES = {
     URL_VARIABLE: "sqlalchemy.url",
     "MYAPP_REPLICA_URLS": "sqlalchemy.replica_urls",
+    "MYAPP_SECOND_DATABASE_URL": "sqlalchemy.second_url",
     "MYAPP_TOKEN_SECRET": "db.token_secret",
 }
 
@@ -71,6 +72,7 @@ class Database:
 
     url: str
     replica_urls: tuple[str, ...] = ()
+    second_url: str | None = None
     token_secret: str | None = field(default=None, repr=False)
     writes: bool = True
     application_name: str = "myapp"
@@ -110,6 +112,12 @@ def _url(text: str) -> str:
     # A port that is no number is found when it is asked for.
     is_known = is_file if parts.scheme in SQLITE else parts.scheme in POSTGRESQL and (parts.port or 0) >= 0
     if not is_known:
+        raise ValueError
+    return text
+
+
+def _second_url(text: str) -> str:
+    if _is_sqlite(_url(text)):
         raise ValueError
     return text
 
@@ -204,6 +212,12 @@ DATABASE: Sequence[Setting] = (
         field="replica_urls",
         read=_replica_urls,
         expects="postgresql://… of each replica, with spaces between them",
+    ),
+    Setting(
+        key="sqlalchemy.second_url",
+        field="second_url",
+        read=_second_url,
+        expects="postgresql://user:password@host:port/database",
     ),
     Setting(
         key="db.token_secret",
@@ -330,6 +344,8 @@ def _database_values(raw: Mapping[str, str], environ: Mapping[str, str], problem
             )
         if "db.token_secret" not in raw:
             problems.append("db.token_secret is missing; with replicas, set it or MYAPP_TOKEN_SECRET for every process")
+    if values.get("second_url") and _is_sqlite(str(values.get("url"))):
+        problems.append("sqlalchemy.second_url: needs PostgreSQL on both sides; sqlalchemy.url is SQLite's")
     return values
 
 

@@ -156,3 +156,24 @@ class TestReplicas:
 
         assert len(caught.value.problems) == 1
         assert problem in caught.value.problems[0]
+
+
+class TestSecondDatabase:
+    POSTGRESQL = "postgresql://p/db"
+
+    def test_is_named_in_the_file_or_the_environment(self):
+        named = settings.read_database(
+            {"sqlalchemy.url": self.POSTGRESQL, "sqlalchemy.second_url": "postgresql:///a"}, {}
+        )
+        given = settings.read_database(
+            {"sqlalchemy.url": self.POSTGRESQL}, {"MYAPP_SECOND_DATABASE_URL": "postgresql:///b"}
+        )
+
+        assert (named.second_url, given.second_url) == ("postgresql:///a", "postgresql:///b")
+
+    @pytest.mark.parametrize(("first", "second"), [(POSTGRESQL, "sqlite:////a"), ("sqlite:////a", POSTGRESQL)])
+    def test_needs_postgresql_on_both_sides(self, first: str, second: str):
+        with pytest.raises(settings.SettingsError) as caught:
+            settings.read_database({"sqlalchemy.url": first, "sqlalchemy.second_url": second}, {})
+
+        assert [problem.startswith("sqlalchemy.second_url") for problem in caught.value.problems] == [True]
