@@ -14,7 +14,7 @@ from pyramid.tweens import INGRESS
 from pyramid.viewderivers import INGRESS as FIRST
 
 from myapp import settings
-from myapp.db import engine, factory, request, view
+from myapp.db import after_commit, engine, factory, request, streaming, view
 
 EXPLICIT_MANAGER = "pyramid_tm.explicit_manager"
 TM_TWEEN = "pyramid_tm.tm_tween_factory"
@@ -35,7 +35,10 @@ def includeme(config: Configurator) -> None:
     config.add_request_method(request.dbsession, reify=True)
     config.add_request_method(request.db_options, reify=True)
     config.add_request_method(request.db_deadline, reify=True)
+    config.add_request_method(streaming.dbstream)
+    config.add_request_method(after_commit.after_commit)
     config.add_tween("myapp.db.request.ending_tween", under=INGRESS, over=TM_TWEEN)
+    config.add_tween("myapp.db.streaming.streaming_tween", under="myapp.db.request.ending_tween", over=TM_TWEEN)
     config.add_view_deriver(view.db_view, name="db", under=FIRST, over="secured_view")
 
 

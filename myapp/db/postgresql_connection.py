@@ -12,6 +12,13 @@ from typing import Any
 import psycopg
 
 
+class PassingCursor(psycopg.ServerCursor[Any]):
+    """A cursor on the server that ends with its transaction, read to its end or not."""
+
+    def __del__(self) -> None:
+        """Say nothing: whoever stops reading lets go of it, and the driver would warn of that."""
+
+
 class BoundedConnection(psycopg.Connection[Any]):
     """A connection that is given up when the server says nothing until `answer_by`, on the monotonic clock.
 
@@ -20,6 +27,10 @@ class BoundedConnection(psycopg.Connection[Any]):
     """
 
     answer_by: float | None = None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.server_cursor_factory = PassingCursor
 
     # Every wait of the driver for the server passes here.
     def wait(self, gen: Any, *args: Any, **options: Any) -> Any:

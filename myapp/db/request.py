@@ -41,14 +41,15 @@ def dbsession(request: Request) -> UnitOfWorkSession:
     """
     owner = f"the request {request.method} {request.path}"
     _require_transaction(request, owner)
-    session: UnitOfWorkSession = request.registry["db.sessions"](owner=owner, unit=_unit(request))
+    session: UnitOfWorkSession = request.registry["db.sessions"](owner=owner, unit=unit(request))
     session.begin()
     # "changed" from the start: with zope.sqlalchemy's default, text(), Core and bulk writes would be lost quietly.
     UnitOfWork(session, STATUS_CHANGED, request.tm)
     return session
 
 
-def _unit(request: Request) -> Unit:
+def unit(request: Request) -> Unit:
+    """Return a unit of work as the request's view declares it."""
     declared: options.Options = request.db_options
     return Unit(
         readonly=options.is_readonly(declared, request.method),
