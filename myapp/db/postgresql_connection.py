@@ -15,7 +15,7 @@ import psycopg
 class PassingCursor(psycopg.ServerCursor[Any]):
     """A cursor on the server that ends with its transaction, read to its end or not."""
 
-    def __del__(self) -> None:
+    def __del__(self, *_warn: Any) -> None:
         """Say nothing: whoever stops reading lets go of it, and the driver would warn of that."""
 
 
