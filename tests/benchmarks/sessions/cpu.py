@@ -1,7 +1,8 @@
 """What does a request cost the thread that serves it?
 
-Every figure is a median of rounds in which the strategies take turns, in an order drawn anew for each round, so that
-what else the machine does falls on all alike. The CPU is the thread's own: waiting for the database costs nothing here.
+The strategies take turns in short rounds, in an order drawn anew for each, so that what else the machine does falls on
+all alike. A figure is the median of the rounds; a ratio is taken within each round, and is the median of those. The
+CPU is the thread's own: waiting for the database costs nothing here.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 
 from tests.benchmarks.sessions.application import Answer, Application, serve
 from tests.benchmarks.sessions.findings import Cost
@@ -22,29 +24,50 @@ from tests.benchmarks.sessions.strategies import (
     THREAD_REMOVED,
     THREAD_ROLLBACK,
     Setup,
+    Strategy,
 )
 
 SEED = 5
 MICROSECONDS = 1e6
 ACCOUNTS = 100
+WARM_UP = 50
 # The others are these with more threads, or with a rollback less.
 MEASURED = (PROCESS_ROLLBACK, THREAD_ROLLBACK, THREAD_REMOVED, SCOPE_FUNCTION, CALL, REQUEST)
 
+# A strategy's name, and whether its sessions expire on commit.
+Key = tuple[str, bool]
+REFERENCE: Key = (REQUEST.name, False)
 
-def measure(setup: Setup, *, rounds: int, requests: int) -> Mapping[str, Cost]:
-    """Return the cost of each strategy by its name."""
+
+@dataclass(frozen=True)
+class Turns:
+    """One application, and what its requests took in each round."""
+
+    application: Application
+    reads: list[float] = field(default_factory=list)
+    changes: list[float] = field(default_factory=list)
+
+    def take(self, requests: int) -> None:
+        self.reads.append(_round(self.application, self.application.get, requests))
+        self.changes.append(_round(self.application, self.application.post, requests))
+
+
+def measure(setups: Sequence[Setup], *, rounds: int, requests: int) -> Mapping[Key, Cost]:
+    """Return the cost of each strategy with each setup, in one series of rounds."""
     order = random.Random(SEED)
-    reads: dict[str, list[float]] = {strategy.name: [] for strategy in MEASURED}
-    changes: dict[str, list[float]] = {strategy.name: [] for strategy in MEASURED}
     with ExitStack() as stack:
-        served = {each.name: stack.enter_context(serve(each, setup, threads=1)) for each in MEASURED}
-        for application in served.values():
-            _round(application, application.get, requests // 5)
+
+        def start(strategy: Strategy, setup: Setup) -> Turns:
+            application = stack.enter_context(serve(strategy, setup, threads=1))
+            _round(application, application.get, WARM_UP)
+            _round(application, application.post, WARM_UP)
+            return Turns(application)
+
+        turns = {(each.name, setup.expire_on_commit): start(each, setup) for each in MEASURED for setup in setups}
         for _ in range(rounds):
-            for name, application in order.sample(list(served.items()), len(served)):
-                reads[name].append(_round(application, application.get, requests))
-                changes[name].append(_round(application, application.post, requests))
-    return {name: _cost(reads[name], changes[name]) for name in served}
+            for each in order.sample(list(turns.values()), len(turns)):
+                each.take(requests)
+    return {key: _cost(each, turns[REFERENCE]) for key, each in turns.items()}
 
 
 def _round(application: Application, ask: Callable[[int], Answer], requests: int) -> float:
@@ -62,10 +85,16 @@ def _round(application: Application, ask: Callable[[int], Answer], requests: int
     return microseconds
 
 
-def _cost(reads: Sequence[float], changes: Sequence[float]) -> Cost:
+def _cost(turns: Turns, reference: Turns) -> Cost:
     return Cost(
-        read=statistics.median(reads),
-        read_range=(min(reads), max(reads)),
-        change=statistics.median(changes),
-        change_range=(min(changes), max(changes)),
+        read_microseconds=statistics.median(turns.reads),
+        read_ratio=_ratio(turns.reads, reference.reads),
+        change_microseconds=statistics.median(turns.changes),
+        change_ratio=_ratio(turns.changes, reference.changes),
+        read_rounds=turns.reads,
+        change_rounds=turns.changes,
     )
+
+
+def _ratio(rounds: Sequence[float], reference: Sequence[float]) -> float:
+    return statistics.median(one / other for one, other in zip(rounds, reference, strict=True))

@@ -15,6 +15,7 @@ from tests.benchmarks.sessions.strategies import Setup, Strategy
 
 Say = Callable[[str], None]
 
+EXPIRE_ON_COMMIT = (True, False)
 MEMORY_DIALECT = "postgresql"
 
 
@@ -23,19 +24,23 @@ class Size:
     """How much is done: requests per thread, and the rounds in which the CPU is measured."""
 
     requests: int = 40
-    cpu_rounds: int = 5
-    cpu_requests: int = 200
+    cpu_rounds: int = 25
+    cpu_requests: int = 40
     memory_requests: int = 10_000
 
 
 def run(empty_url: Callable[[], str], size: Size, say: Say) -> Iterator[Findings]:
     """Yield what is found on one kind of database; `empty_url` makes a new one."""
-    for expire_on_commit in (True, False):
-        found = [_examine(each, empty_url(), expire_on_commit, size, say) for each in strategies.ALL]
-        setup = _set_up(empty_url(), expire_on_commit)
-        say("CPU per request, in turns")
-        costs = cpu.measure(setup, rounds=size.cpu_rounds, requests=size.cpu_requests)
-        yield from (dataclasses.replace(each, cost=costs.get(each.strategy)) for each in found)
+    found = [
+        _examine(strategy, empty_url(), expire_on_commit, size, say)
+        for expire_on_commit in EXPIRE_ON_COMMIT
+        for strategy in strategies.ALL
+    ]
+    say("CPU per request, in turns")
+    setups = [_set_up(empty_url(), expire_on_commit) for expire_on_commit in EXPIRE_ON_COMMIT]
+    costs = cpu.measure(setups, rounds=size.cpu_rounds, requests=size.cpu_requests)
+    for each in found:
+        yield dataclasses.replace(each, cost=costs.get((each.strategy, each.expire_on_commit)))
 
 
 def _examine(strategy: Strategy, url: str, expire_on_commit: bool, size: Size, say: Say) -> Findings:

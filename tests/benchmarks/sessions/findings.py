@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -37,14 +37,14 @@ class Failures:
     """What became of units of work when some of them failed in the middle.
 
     `half_done` were answered 500 and left something; `lost` were answered 200 and are not whole; `refused` had nothing
-    wrong with them and were answered 500. `undone` were answered 200 and are not whole, because another thread's
-    request failed while they were under way; None with one thread.
+    wrong with them and were answered 500. `undone` says whether a request that was answered 200 is not whole, because
+    another thread's request failed while it was under way; None with one thread.
     """
 
     half_done: Share
     lost: Share
     refused: Share
-    undone: Share | None
+    undone: bool | None
     errors: Mapping[str, int]
 
 
@@ -73,12 +73,14 @@ class Statements:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Microseconds of the serving thread's CPU per request: the median of the rounds, and their least and most."""
+    """CPU of the serving thread per request, and its ratio to one session per request; the rounds are microseconds."""
 
-    read: float
-    read_range: tuple[float, float]
-    change: float
-    change_range: tuple[float, float]
+    read_microseconds: float
+    read_ratio: float
+    change_microseconds: float
+    change_ratio: float
+    read_rounds: Sequence[float]
+    change_rounds: Sequence[float]
 
 
 @dataclass(frozen=True, kw_only=True)

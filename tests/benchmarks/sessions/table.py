@@ -1,6 +1,6 @@
-"""The findings as Markdown, one pair of tables for each database: what goes wrong, and what it costs.
+"""The findings as Markdown, two tables for each database: what goes wrong, and what it costs.
 
-Where `expire_on_commit` makes a difference a cell has two figures, on / off.
+Where `expire_on_commit` makes a difference a cell has two figures, on / off; `·` stands for what was not measured.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from tests.benchmarks.sessions.findings import Cost, Findings, Share
-from tests.benchmarks.sessions.strategies import REQUEST
 
 NOT_MEASURED = "·"
 
@@ -20,9 +19,8 @@ def render(findings: Sequence[Findings]) -> str:
     parts = []
     for dialect in dict.fromkeys(each.dialect for each in findings):
         here = [each for each in findings if each.dialect == dialect]
-        joined = {each.expire_on_commit: each.cost for each in here if each.strategy == REQUEST.name}
         parts += [f"### {dialect}: what goes wrong", _table(_wrong(dialect), here)]
-        parts += [f"### {dialect}: what it costs", _table(_costs(joined), here)]
+        parts += [f"### {dialect}: what it costs", _table(COSTS, here)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -40,36 +38,29 @@ def _wrong(dialect: str) -> dict[str, Cell]:
         **(postgresql if dialect == "postgresql" else {}),
         "outside changes overwritten": lambda each: _percent(each.staleness.overwritten),
         "failed, yet half done": lambda each: _percent(each.failures.half_done),
-        "accepted, undone by a neighbour": lambda each: _percent(each.failures.undone),
+        "accepted, undone by a neighbour": lambda each: _yes_or_no(each.failures.undone),
         "healthy, refused": lambda each: _percent(each.failures.refused),
         left[dialect]: _left,
     }
 
 
-def _costs(joined: dict[bool, Cost | None]) -> dict[str, Cell]:
-    def read(each: Findings) -> str:
-        return _ratio(each.cost, joined[each.expire_on_commit], lambda cost: cost.read)
-
-    def change(each: Findings) -> str:
-        return _ratio(each.cost, joined[each.expire_on_commit], lambda cost: cost.change)
-
-    return {
-        "statements: read": lambda each: f"{each.statements.read:g}",
-        "read again, object kept": lambda each: f"{each.statements.read_kept:g}",
-        "change": lambda each: f"{each.statements.change:g}",
-        "transactions: read": lambda each: f"{each.statements.ends_read:g}",
-        "change ": lambda each: f"{each.statements.ends_change:g}",
-        "CPU: read": read,
-        "CPU: change": change,
-        "memory grown, MiB": lambda each: NOT_MEASURED if each.memory is None else f"{each.memory.grown_mib:.1f}",
-        "sessions, objects alive": lambda each: (
-            NOT_MEASURED if each.memory is None else f"{each.memory.sessions}, {each.memory.objects}"
-        ),
-    }
+COSTS: dict[str, Cell] = {
+    "SELECT, UPDATE: read": lambda each: f"{each.statements.read:g}",
+    "read, object kept": lambda each: f"{each.statements.read_kept:g}",
+    "SELECT, UPDATE: change": lambda each: f"{each.statements.change:g}",
+    "transactions: read": lambda each: f"{each.statements.ends_read:g}",
+    "transactions: change": lambda each: f"{each.statements.ends_change:g}",
+    "CPU: read": lambda each: _cpu(each.cost, lambda cost: (cost.read_microseconds, cost.read_ratio)),
+    "CPU: change": lambda each: _cpu(each.cost, lambda cost: (cost.change_microseconds, cost.change_ratio)),
+    "memory grown": lambda each: NOT_MEASURED if each.memory is None else f"{each.memory.grown_mib:.1f} MiB",
+    "sessions, objects alive": lambda each: (
+        NOT_MEASURED if each.memory is None else f"{each.memory.sessions}, {each.memory.objects}"
+    ),
+}
 
 
 def _table(columns: dict[str, Cell], findings: Sequence[Findings]) -> str:
-    lines = [_line(["session", *(name.strip() for name in columns)]), _line(["---", *("--:" for _ in columns)])]
+    lines = [_line(["session", *columns]), _line(["---", *("--:" for _ in columns)])]
     for strategy in dict.fromkeys(each.strategy for each in findings):
         rows = sorted((each for each in findings if each.strategy == strategy), key=lambda each: -each.expire_on_commit)
         lines.append(_line([rows[0].title, *(_both([cell(row) for row in rows]) for cell in columns.values())]))
@@ -90,14 +81,19 @@ def _left(each: Findings) -> str:
     return ", ".join(str(number) for number in (held if None in idle else idle))
 
 
+def _yes_or_no(answer: bool | None) -> str:
+    return NOT_MEASURED if answer is None else "yes" if answer else "no"
+
+
 def _percent(share: Share | None) -> str:
     return NOT_MEASURED if share is None else "0" if share.count == 0 else f"{share.percent:.0f} %"
 
 
-def _ratio(cost: Cost | None, joined: Cost | None, part: Callable[[Cost], float]) -> str:
-    if cost is None or joined is None:
+def _cpu(cost: Cost | None, part: Callable[[Cost], tuple[float, float]]) -> str:
+    if cost is None:
         return NOT_MEASURED
-    return f"{part(cost):.0f} µs ({part(cost) / part(joined):.2f} ×)"  # noqa: RUF001
+    microseconds, ratio = part(cost)
+    return f"{microseconds:.0f} µs ({ratio:.2f} ×)"  # noqa: RUF001
 
 
 def _line(cells: Iterable[str]) -> str:

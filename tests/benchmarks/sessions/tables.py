@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-ACCOUNTS = 1000
+ACCOUNTS = 200
 
 
 class Base(orm.DeclarativeBase):
