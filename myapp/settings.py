@@ -77,14 +77,15 @@ class Database:
     writes: bool = True
     application_name: str = "myapp"
     pool_size: int = 8
-    pool_timeout_seconds: float = 5.0
-    waiting_max: int = 16
+    pool_timeout_seconds: float = 2.0
+    waiting_max: int = 32
     busy_timeout_seconds: float = 5.0
     lock_timeout_seconds: float = 5.0
     deadline_seconds: float = 30.0
     isolation: str | None = None
     prepared_statements: bool = True
     retry_attempts: int = 3
+    repeated_statement_warning: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +237,12 @@ DATABASE: Sequence[Setting] = (
     Setting(key="db.deadline_seconds", field="deadline_seconds", read=_seconds, expects=SECONDS),
     Setting(key="db.isolation", field="isolation", read=_isolation, expects=" | ".join(ISOLATION_LEVELS)),
     Setting(key="db.prepared_statements", field="prepared_statements", read=_switch, expects="on | off"),
+    Setting(
+        key="db.repeated_statement_warning",
+        field="repeated_statement_warning",
+        read=_size,
+        expects="a whole number from 0",
+    ),
     Setting(key="retry.attempts", field="retry_attempts", read=_count, expects="a whole number from 1"),
 )
 

@@ -24,9 +24,10 @@ OPTION = "db_admission"
 class Line:
     """A number of places, and those who wait for one in the order in which they came."""
 
-    def __init__(self, places: int, waiting_max: int) -> None:
+    def __init__(self, places: int, *, waiting_max: int, seconds_max: float) -> None:
         self.places = places
         self.waiting_max = waiting_max
+        self.seconds_max = seconds_max
         self.taken = 0
         self._waiting: deque[threading.Event] = deque()
         self._lock = threading.Lock()
@@ -74,17 +75,23 @@ class Admission:
     """The lines before one engine: one for its connections, and one for its writers where there can be only one."""
 
     def __init__(self, database: settings.Database, *, one_writer: bool) -> None:
-        self.connections = Line(database.pool_size, database.waiting_max)
-        self.writers = Line(1, database.waiting_max) if one_writer else None
-        self._seconds_max = database.pool_timeout_seconds
+        waiting = database.waiting_max
+        self.connections = Line(database.pool_size, waiting_max=waiting, seconds_max=database.pool_timeout_seconds)
+        self.writers = None
+        if one_writer:
+            self.writers = Line(1, waiting_max=waiting, seconds_max=database.busy_timeout_seconds)
+        self._writes = database.writes
 
     def enter(self, unit: Unit) -> float:
         """Take what the unit of work needs; return the seconds it waited.
 
         Raises:
+            ReadOnly: it may write, and the setting `db.writes` is off.
             Overloaded: too many wait already, or the wait took as long as the setting allows.
             DeadlineExceeded: the time of the unit of work was over before.
         """
+        if not (unit.readonly or self._writes):
+            raise errors.ReadOnly("The service takes no writes at present; reads go on.")
         if unit.deadline is not None:
             unit.deadline.require()
         began = time.monotonic()
@@ -109,12 +116,12 @@ class Admission:
         return [self.writers, self.connections]
 
     def _enter(self, line: Line, unit: Unit) -> None:
-        seconds = self._seconds_max if unit.deadline is None else min(self._seconds_max, unit.deadline.remaining())
+        seconds = line.seconds_max if unit.deadline is None else min(line.seconds_max, unit.deadline.remaining())
         if line.enter(seconds):
             return
         if unit.deadline is not None:
             unit.deadline.require()
-        raise errors.Overloaded(f"No place became free within {self._seconds_max:g} s.")
+        raise errors.Overloaded(f"No place became free within {line.seconds_max:g} s.")
 
 
 def of(bind: Engine | Connection) -> Admission | None:

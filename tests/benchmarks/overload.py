@@ -3,7 +3,7 @@
 An application with `config.include("myapp.db")` and one view, whose statement takes 50 ms, behind waitress. With eight
 connections it can serve 160 requests a second; 480 a second arrive for ten seconds, whatever happens to those before
 (an open loop: clients do not wait for each other). Without admission a request waits as long as it takes: threads and
-connections are eight, and waitress queues the rest. With it, threads are thirty-two, so that the application itself
+connections are eight, and waitress queues the rest. With it, threads are forty-eight, so that the application itself
 sees who comes, and its line decides.
 """
 
@@ -35,7 +35,7 @@ POOL_SIZE = 8
 ARRIVALS_PER_SECOND = 480
 SECONDS = 10
 # Threads of the server, and who may wait in the application.
-SHAPES = {"without admission": (8, 1_000_000), "with admission": (32, 16)}
+SHAPES = {"without admission": (8, 1_000_000), "with admission": (48, 32)}
 START_SECONDS = 20
 PATIENCE_SECONDS = 60
 

@@ -39,10 +39,10 @@ class TestIniFiles:
     def test_have_good_settings_of_the_server(self, name: str):
         assert callable(servers.make({}, **server(name, {})))
 
-    def test_have_a_connection_for_each_thread(self, name: str):
+    def test_have_a_thread_for_whoever_works_or_waits_and_some_to_say_no(self, name: str):
         database = settings.read_database(settings.read_ini(str(ROOT / name)), {})
 
-        assert database.pool_size == int(server(name, {})["threads"])
+        assert database.pool_size + database.waiting_max < int(server(name, {})["threads"])
 
     def test_let_the_application_refuse_a_large_body(self, name: str):
         application = settings.read(settings.read_ini(str(ROOT / name)), {}).application
