@@ -55,9 +55,9 @@ class Stream:
         DeadlineExceeded: the request's time was over before the body was sent; the session was ended at that moment.
     """
 
-    def __init__(self, chunks: Generator[bytes], deadline: Deadline) -> None:
+    def __init__(self, chunks: Generator[bytes], deadline: Deadline, *, owner: str) -> None:
         self._chunks = chunks
-        self._deadline = deadline
+        self._owner = owner
         self._made: deque[bytes] = deque()
         self._is_late = False
         self._lock = threading.Lock()
@@ -93,6 +93,7 @@ class Stream:
         """Cut the body off, since the time is over."""
         self._is_late = True
         self.close()
+        log.warning("The time for %s was over before its body was sent, so it was cut off.", self._owner)
 
 
 def dbstream(request: Request, rows: Rows) -> Stream:
@@ -110,7 +111,7 @@ def dbstream(request: Request, rows: Rows) -> Stream:
         )
     session = request.registry["db.sessions"](owner=owner, unit=unit)
     event.listen(session, "do_orm_execute", _fetch_piecemeal)
-    stream = Stream(_chunks(session, rows), request.db_deadline)
+    stream = Stream(_chunks(session, rows), request.db_deadline, owner=owner)
     # Weakly: a stream that is dropped, as its response is, ends by that.
     request.__dict__.setdefault(STREAMS, weakref.WeakSet()).add(stream)
     return stream
