@@ -12,9 +12,10 @@ from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 from pyramid.tweens import INGRESS
 from pyramid.viewderivers import INGRESS as FIRST
+from sqlalchemy.engine import Engine
 
 from myapp import settings
-from myapp.db import after_commit, engine, factory, request, streaming, view
+from myapp.db import after_commit, engine, factory, position, replicas, request, routed, streaming, view
 
 EXPLICIT_MANAGER = "pyramid_tm.explicit_manager"
 TM_TWEEN = "pyramid_tm.tm_tween_factory"
@@ -30,16 +31,25 @@ def includeme(config: Configurator) -> None:
     bind = engine.build(database)
     config.registry["db.settings"] = database
     config.registry["db.engine"] = bind
-    config.registry["db.sessions"] = factory.build(bind)
+    config.registry["db.sessions"] = _sessions(config, bind, database)
 
     config.add_request_method(request.dbsession, reify=True)
     config.add_request_method(request.db_options, reify=True)
     config.add_request_method(request.db_deadline, reify=True)
     config.add_request_method(streaming.dbstream)
     config.add_request_method(after_commit.after_commit)
+    config.add_request_method(position.wanted, "db_position", reify=True)
     config.add_tween("myapp.db.request.ending_tween", under=INGRESS, over=TM_TWEEN)
     config.add_tween("myapp.db.streaming.streaming_tween", under="myapp.db.request.ending_tween", over=TM_TWEEN)
     config.add_view_deriver(view.db_view, name="db", under=FIRST, over="secured_view")
+
+
+def _sessions(config: Configurator, bind: Engine, database: settings.Database) -> factory.Sessions:
+    if not database.replica_urls:
+        return factory.build(bind)
+    config.registry["db.replicas"] = known = replicas.build(database)
+    config.add_tween("myapp.db.position.telling_tween", under=INGRESS, over=TM_TWEEN)
+    return routed.build(bind, known)
 
 
 def _set_policies(config: Configurator, database: settings.Database) -> None:

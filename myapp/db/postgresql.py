@@ -85,7 +85,8 @@ def _begin(connection: Connection, database: settings.Database) -> None:
     level = "" if isolation is None else f" ISOLATION LEVEL {isolation}"
     # READ WRITE is left unsaid, so that a server or database set to read only keeps its word.
     access = " READ ONLY" if work.readonly else ""
-    _announce(connection, f"BEGIN{level}{access}; SET LOCAL TimeZone = 'UTC'; {_waits(work, database)}")
+    begin = f"BEGIN{level}{access}; SET LOCAL TimeZone = 'UTC'; {_waits(work, database)}"
+    _announce(connection, begin, seconds_max=work.begin_seconds)
 
 
 def _hold_to_deadline(connection: Connection, database: settings.Database) -> None:
@@ -98,13 +99,15 @@ def _hold_to_deadline(connection: Connection, database: settings.Database) -> No
         _announce(connection, _waits(work, database))
 
 
-def _announce(connection: Connection, statements: str) -> None:
+def _announce(connection: Connection, statements: str, *, seconds_max: float = math.inf) -> None:
     # Taken out meanwhile, so that this message is not held to the deadline by another one.
     connection.info.pop(ANNOUNCED_AT, None)
     until = unit.of(connection).deadline
+    answer_by = math.inf if until is None else until.at + SILENCE_SECONDS
     driver: Any = connection.connection.dbapi_connection
-    driver.answer_by = None if until is None else until.at + SILENCE_SECONDS
+    driver.answer_by = min(answer_by, time.monotonic() + seconds_max)
     connection.exec_driver_sql(statements)
+    driver.answer_by = answer_by
     connection.info[ANNOUNCED_AT] = time.monotonic()
 
 
@@ -148,7 +151,7 @@ def _refuse_lost_work(connection: Connection) -> None:
 def _forget_deadline(connection: Any, _entry: ConnectionPoolEntry) -> None:
     # A connection that was invalidated comes back as None.
     if connection is not None:
-        connection.answer_by = None
+        connection.answer_by = math.inf
 
 
 def _status(connection: Any) -> TransactionStatus:

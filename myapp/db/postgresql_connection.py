@@ -6,6 +6,7 @@ off without a word). This connection gives up on it.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -26,7 +27,7 @@ class BoundedConnection(psycopg.Connection[Any]):
         psycopg.OperationalError: the server was silent until then; the connection is closed.
     """
 
-    answer_by: float | None = None
+    answer_by: float = math.inf
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -35,7 +36,7 @@ class BoundedConnection(psycopg.Connection[Any]):
     # Every wait of the driver for the server passes here.
     def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
         """Run the driver's generator for as long as there is time."""
-        if self.answer_by is None:
+        if self.answer_by == math.inf:
             return super().wait(gen, *args, **options)
         seconds = max(self.answer_by - time.monotonic(), 0.0)
         try:

@@ -44,9 +44,7 @@ class UnitOfWorkSession(Session):
         """
         self._guard()
         bind = super().get_bind(*args, **kwargs)
-        if self._admission is None:
-            self._enter(bind)
-        return bind
+        return self._enter(bind) if self._admission is None else bind
 
     # Private in SQLAlchemy, hence pinned and tested: everything that is no statement (add, delete, flush, begin)
     # passes here before it changes anything.
@@ -79,17 +77,22 @@ class UnitOfWorkSession(Session):
         """End the session; whatever was not committed is rolled back. May be called again."""
         self.ended = True
         super().close()
-        entered, self._admission = self._admission, None
-        if entered is not None:
-            entered.leave(self.unit)
-            deadline.CONNECT_BY.set(None)
+        self._leave()
 
-    def _enter(self, bind: Engine | Connection) -> None:
+    def _enter(self, bind: Engine | Connection) -> Engine | Connection:
+        """Wait for a place at this engine, and return the one to use from now on."""
         line = admission.of(bind)
         if line is not None:
             line.enter(self.unit)
             self._admission = line
             deadline.CONNECT_BY.set(self.unit.deadline)
+        return bind
+
+    def _leave(self) -> None:
+        entered, self._admission = self._admission, None
+        if entered is not None:
+            entered.leave(self.unit)
+            deadline.CONNECT_BY.set(None)
 
     def _guard(self) -> None:
         if self.ended:

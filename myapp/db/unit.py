@@ -6,6 +6,7 @@ option `db_unit`, so that whoever begins a transaction, runs a statement or judg
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
@@ -17,11 +18,18 @@ OPTION = "db_unit"
 
 @dataclass(slots=True, kw_only=True)
 class Unit:
-    """One unit of work: what it may do and for how long; None leaves a choice to the settings."""
+    """One unit of work: what it may do and for how long; None leaves a choice to the settings.
+
+    With replicas, `position` is where in the primary's log the data must be that a read sees, and after a commit where
+    that commit is; `begin_seconds` is how long a replica may take to answer BEGIN.
+    """
 
     readonly: bool = False
     isolation: str | None = None
     deadline: Deadline | None = None
+    primary: bool = False
+    position: int | None = None
+    begin_seconds: float = math.inf
 
 
 # What runs on a connection without a session: migrations, the check at start.
