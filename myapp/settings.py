@@ -85,6 +85,7 @@ class Database:
     isolation: str | None = None
     prepared_statements: bool = True
     retry_attempts: int = 3
+    retry_backoff_seconds: float = 0.02
     repeated_statement_warning: int = 0
 
 
@@ -244,6 +245,12 @@ DATABASE: Sequence[Setting] = (
         expects="a whole number from 0",
     ),
     Setting(key="retry.attempts", field="retry_attempts", read=_count, expects="a whole number from 1"),
+    Setting(
+        key="retry.backoff_seconds",
+        field="retry_backoff_seconds",
+        read=_pause,
+        expects=f"a number of seconds from 0 to {SECONDS_MAX}",
+    ),
 )
 
 APPLICATION: Sequence[Setting] = (
