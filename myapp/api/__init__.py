@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyramid.config import Configurator
 from pyramid.tweens import INGRESS
 
-from myapp.api import exponents, request, request_log, security
+from myapp.api import exponents, request, security
 
 
 def includeme(config: Configurator) -> None:
@@ -18,9 +18,8 @@ def includeme(config: Configurator) -> None:
     config.set_security_policy(security.Policy())
     config.add_request_method(request.now, reify=True)
     config.add_request_method(request.request_id, reify=True)
-    config.add_request_method(request_log.trace_id, reify=True)
     config.add_request_method(security.caller, reify=True)
-    config.add_tween("myapp.api.request_log.request_log_tween", under=INGRESS, over="myapp.db.request.ending_tween")
+    config.add_tween("myapp.api.every_answer.every_answer_tween", under=INGRESS, over="myapp.db.request.ending_tween")
     config.include("myapp.api.view_options")
     config.include("myapp.api.routes")
     config.scan("myapp.api")

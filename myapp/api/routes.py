@@ -14,6 +14,7 @@ ROUTES = (
     ("home", "/"),
     ("healthz", "/healthz"),
     ("readyz", "/readyz"),
+    ("metrics", "/metrics"),
     ("openapi", "/openapi.json"),
     ("docs", "/docs"),
     ("problem", "/problems/{code}"),

@@ -41,6 +41,7 @@ def includeme(config: Configurator) -> None:
     config.add_request_method(position.wanted, "db_position", reify=True)
     config.add_tween("myapp.db.request.ending_tween", under=INGRESS, over=TM_TWEEN)
     config.add_tween("myapp.db.streaming.streaming_tween", under="myapp.db.request.ending_tween", over=TM_TWEEN)
+    config.include("myapp.db.reporting")
     config.add_view_deriver(view.db_view, name="db", under=FIRST, over="secured_view")
 
 

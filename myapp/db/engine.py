@@ -18,7 +18,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState
 
 from myapp import settings
-from myapp.db import admission, faults, postgresql, sqlite
+from myapp.db import admission, faults, measuring, postgresql, sqlite
 
 # A connection at rest this long may have been closed by the server or something between: it is asked first.
 IDLE_SECONDS_BEFORE_PING = 10.0
@@ -48,8 +48,9 @@ def build(database: settings.Database) -> Engine:
     policy = _policy(url.get_backend_name())
     lines = admission.Admission(database, one_writer=url.get_backend_name() == "sqlite")
     engine = sa.create_engine(url, execution_options={admission.OPTION: lines}, **policy.engine_arguments(database))
-    policy.listen(engine, database)
-    faults.listen(engine)
+    with measuring.around(engine):
+        policy.listen(engine, database)
+        faults.listen(engine)
     _ping_after_idling(engine)
     _leave_no_transaction_open(engine, policy.has_begun)
     _built.add(engine)

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from myapp import settings
-from myapp.db import deadline, errors, unit
+from myapp.db import deadline, errors, trace, unit
 from myapp.db.postgresql_connection import BoundedConnection
 
 MILLISECONDS = 1000
@@ -85,8 +85,14 @@ def _begin(connection: Connection, database: settings.Database) -> None:
     level = "" if isolation is None else f" ISOLATION LEVEL {isolation}"
     # READ WRITE is left unsaid, so that a server or database set to read only keeps its word.
     access = " READ ONLY" if work.readonly else ""
-    begin = f"BEGIN{level}{access}; SET LOCAL TimeZone = 'UTC'; {_waits(work, database)}"
+    name = "" if work.trace_id is None else _name(database.application_name, work.trace_id)
+    begin = f"BEGIN{level}{access}; {name}SET LOCAL TimeZone = 'UTC'; {_waits(work, database)}"
     _announce(connection, begin, seconds_max=work.begin_seconds)
+
+
+def _name(application_name: str, trace_id: str) -> str:
+    quoted = trace.application_name(application_name, trace_id).replace("'", "''")
+    return f"SET LOCAL application_name = '{quoted}'; "
 
 
 def _hold_to_deadline(connection: Connection, database: settings.Database) -> None:

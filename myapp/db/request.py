@@ -55,6 +55,8 @@ def unit(request: Request) -> Unit:
         readonly=options.is_readonly(declared, request.method),
         isolation=declared.isolation,
         deadline=request.db_deadline,
+        report=request.db_report,
+        trace_id=request.trace_id,
         primary=declared.primary,
         position=request.db_position,
     )

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from myapp.db import admission, deadline, errors
 from myapp.db.admission import Admission
+from myapp.db.report import Place
 from myapp.db.unit import OPTION, Unit
 
 
@@ -77,12 +78,14 @@ class UnitOfWorkSession(Session):
         """End the session; whatever was not committed is rolled back. May be called again."""
         self.ended = True
         super().close()
+        self.unit.report.enter(Place.ELSEWHERE)
         self._leave()
 
     def _enter(self, bind: Engine | Connection) -> Engine | Connection:
         """Wait for a place at this engine, and return the one to use from now on."""
         line = admission.of(bind)
         if line is not None:
+            self.unit.report.enter(Place.POOL)
             line.enter(self.unit)
             self._admission = line
             deadline.CONNECT_BY.set(self.unit.deadline)

@@ -7,11 +7,12 @@ option `db_unit`, so that whoever begins a transaction, runs a statement or judg
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Connection
 
 from myapp.db.deadline import Deadline
+from myapp.db.report import Report
 
 OPTION = "db_unit"
 
@@ -27,6 +28,8 @@ class Unit:
     readonly: bool = False
     isolation: str | None = None
     deadline: Deadline | None = None
+    report: Report = field(default_factory=Report)
+    trace_id: str | None = None
     primary: bool = False
     position: int | None = None
     begin_seconds: float = math.inf
@@ -38,5 +41,10 @@ _UNDECLARED = Unit()
 
 def of(connection: Connection) -> Unit:
     """Return the unit of work that the connection serves."""
-    found: Unit = connection.get_execution_options().get(OPTION, _UNDECLARED)
+    return find(connection) or _UNDECLARED
+
+
+def find(connection: Connection) -> Unit | None:
+    """Return the unit of work that the connection serves, None where nobody declared one."""
+    found: Unit | None = connection.get_execution_options().get(OPTION)
     return found

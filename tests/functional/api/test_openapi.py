@@ -14,7 +14,7 @@ from myapp.api import catalogue, problems, routes
 from tests.functional.api.shop import Shop
 
 # Pages and documents for people and tools; they are no operations of the API.
-UNDOCUMENTED = {"home", "openapi", "docs", "problem"}
+UNDOCUMENTED = {"home", "openapi", "docs", "problem", "metrics"}
 
 
 @pytest.fixture

@@ -12,6 +12,18 @@ from pyramid.router import Router
 from tests.functional.api.shop import Shop, sale
 
 
+# The grammar that browsers read: https://www.w3.org/TR/server-timing/#the-server-timing-header-field
+TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+TIMING = re.compile(rf'({TOKEN})(?:;dur=([0-9]+(?:\.[0-9]+)?))?(?:;desc=(?:{TOKEN}|"[^"\\]*"))?')
+
+
+def timings(header: str) -> dict[str, float]:
+    """Return the milliseconds by name, as a browser shows them."""
+    metrics = [TIMING.fullmatch(metric) for metric in header.split(", ")]
+    assert all(metrics), header
+    return {metric[1]: float(metric[2] or 0) for metric in metrics if metric}
+
+
 class TestRequestId:
     @pytest.mark.parametrize("sent", ["abc-123", "a" * 128, "7f3a:1/x+y=_."])
     def test_is_taken_from_the_client(self, shop: Shop, sent: str) -> None:
@@ -31,7 +43,7 @@ class TestRequestId:
         answer = app.get(address, headers={"X-Request-Id": "find-me"}, status="*")
 
         assert answer.headers["X-Request-Id"] == "find-me"
-        assert re.fullmatch(r"app;dur=[0-9]+\.[0-9]", answer.headers["Server-Timing"])
+        assert set(timings(answer.headers["Server-Timing"])) == {"pool", "db", "commit", "app"}
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
@@ -45,17 +57,29 @@ class TestLog:
             shop.call("POST", "transactions", sale(), X_Request_Id="a", traceparent=f"00-{trace}-00f067aa0ba902b7-01")
 
         (line,) = self.lines(caplog)
-        assert line.startswith(f"POST {shop.path}/transactions 201 ")
-        assert line.endswith(f" request_id=a trace_id={trace} attempt=1")
+        assert line.startswith(f"method=POST route=transactions path={shop.path}/transactions status=201 ms=")
+        assert line.endswith(f" attempts=1 request_id=a trace_id={trace}")
+
+    def test_says_key_by_key_what_the_request_did(self, shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.INFO):
+            shop.call("POST", "transactions", sale(), X_Request_Id="x=1:/+")
+
+        fields = dict(field.split("=", 1) for field in self.lines(caplog)[0].split())
+        assert list(fields) == [
+            "method", "route", "path", "status", "ms", "pool_ms", "db_ms", "commit_ms", "statements", "rows",
+            "attempts", "request_id", "trace_id",
+        ]  # fmt: skip
+        assert (int(fields["statements"]) > 0, fields["request_id"], fields["trace_id"]) == (True, "x=1:/+", "-")
+        assert 0 < float(fields["db_ms"]) <= float(fields["ms"])
 
     def test_cannot_be_forged_by_an_address(self, app: webtest.TestApp, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.INFO):
             app.get("/a%0aGET%20/forged%20200", status=404)
             app.get("/%ff%0a", status=400)
 
-        assert [line.split()[:3] for line in self.lines(caplog)] == [
-            ["GET", "/a%0AGET%20/forged%20200", "404"],
-            ["GET", "/%FF%0A", "400"],
+        assert [line.split()[:4] for line in self.lines(caplog)] == [
+            ["method=GET", "route=-", "path=/a%0AGET%20/forged%20200", "status=404"],
+            ["method=GET", "route=-", "path=/%FF%0A", "status=400"],
         ]
 
     @pytest.mark.parametrize(
@@ -65,7 +89,7 @@ class TestLog:
         with caplog.at_level(logging.INFO):
             shop.call("GET", traceparent=sent)
 
-        assert "trace_id=- " in self.lines(caplog)[0]
+        assert self.lines(caplog)[0].endswith(" trace_id=-")
 
     def test_has_no_more_of_a_method_than_any_real_one_is_long(
         self, wsgi_app: Router, caplog: pytest.LogCaptureFixture
@@ -76,7 +100,7 @@ class TestLog:
             refused = app.request("/healthz", method="\x1b" + "M" * 5000, status=405)
 
         assert refused.json["detail"].endswith(f" not \x1b{'M' * 19}.")
-        assert self.lines(caplog)[0].startswith(f"%1B{'M' * 19} /healthz 405 ")
+        assert self.lines(caplog)[0].startswith(f"method=%1B{'M' * 19} route=healthz path=/healthz status=405 ")
 
     def test_has_no_secrets(self, shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.DEBUG):

@@ -1,0 +1,84 @@
+"""What one unit of work did with its database: how much, and where its time went. Times are seconds.
+
+    elsewhere   the application's own code
+    pool        from asking for a connection until there is one: the wait in line, connecting, a ping
+    database    inside statements and their BEGIN or ROLLBACK
+    commit      COMMIT
+
+At every moment a unit of work is in one of these places, so they add up to all its time. `measuring` fills it in; a
+request has one for each attempt, and `reporting` tells the last attempt's.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Mapping
+
+# A long unit of work may build any number of texts; those beyond are not told apart.
+TEXTS_MAX = 1000
+
+
+class Place(enum.IntEnum):
+    """Where a unit of work spends its time."""
+
+    ELSEWHERE = 0
+    POOL = 1
+    DATABASE = 2
+    COMMIT = 3
+
+
+class Report:
+    """The figures of one unit of work."""
+
+    __slots__ = (
+        "_place",
+        "_since",
+        "_texts",
+        "attempt",
+        "began",
+        "committed",
+        "depth",
+        "rows",
+        "seconds",
+        "statements",
+    )
+
+    def __init__(self, *, attempt: int = 1) -> None:
+        self.attempt = attempt
+        self.statements = 0
+        self.rows = 0
+        self.seconds = [0.0, 0.0, 0.0, 0.0]
+        self.began = False
+        self.committed = False
+        # See Note [Whose statements] in measuring.
+        self.depth = 0
+        self._texts: dict[str, int] = {}
+        self._place: int = Place.ELSEWHERE
+        self._since = time.monotonic()
+
+    def enter(self, place: Place) -> None:
+        """Be in another place from now on."""
+        now = time.monotonic()
+        self.seconds[self._place] += now - self._since
+        self._place = place
+        self._since = now
+
+    def leave(self, place: Place) -> bool:
+        """Be elsewhere from now on, and say whether the unit of work was in this place."""
+        was_there = self._place == place
+        self.enter(Place.ELSEWHERE)
+        return was_there
+
+    def note(self, text: str) -> None:
+        """Count a statement."""
+        self.statements += 1
+        texts = self._texts
+        if text in texts:
+            texts[text] += 1
+        elif len(texts) < TEXTS_MAX:
+            texts[text] = 1
+
+    def repeated(self, times: int) -> Mapping[str, int]:
+        """Return the texts that were executed at least so many times, and how often each was."""
+        return {text: count for text, count in self._texts.items() if count >= times}

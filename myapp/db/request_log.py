@@ -1,0 +1,76 @@
+"""One line in the log for each request, as `key=value` that people can search and programs can read.
+
+    method=GET route=account path=/v1/accounts/cash status=200 ms=4.4 pool_ms=0.1 db_ms=2.3 commit_ms=0.8 statements=3 …
+
+What a client sent is escaped as in an address, so no value has a space or a line's end: nobody can forge a line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from urllib.parse import quote
+
+from pyramid.request import Request
+
+from myapp.db.report import Place, Report
+
+log = logging.getLogger("myapp.requests")
+
+MILLISECONDS = 1000
+NOTHING = "-"
+# Methods and addresses may be as long as the server takes a line.
+METHOD_SHOWN_MAX = 20
+PATH_SHOWN_MAX = 500
+STATEMENT_SHOWN_MAX = 300
+# What may stand in a request's id without being escaped.
+ID_SAFE = "/:+="
+
+_LINE = (
+    "method=%s route=%s path=%s status=%d ms=%.1f pool_ms=%.1f db_ms=%.1f commit_ms=%.1f "
+    "statements=%d rows=%d attempts=%d request_id=%s trace_id=%s"
+)
+
+
+def route_name(request: Request) -> str | None:
+    """Return the name of the request's route, None if it has none."""
+    return None if request.matched_route is None else request.matched_route.name
+
+
+def write(request: Request, report: Report, *, status: int, seconds: float) -> None:
+    """Write the line of a request that is over."""
+    if not log.isEnabledFor(logging.INFO):
+        return
+    log.info(
+        _LINE,
+        quote(request.method[:METHOD_SHOWN_MAX]),
+        _route(request),
+        quote(request.environ.get("PATH_INFO", "")[:PATH_SHOWN_MAX].encode("latin-1")),
+        status,
+        seconds * MILLISECONDS,
+        report.seconds[Place.POOL] * MILLISECONDS,
+        report.seconds[Place.DATABASE] * MILLISECONDS,
+        report.seconds[Place.COMMIT] * MILLISECONDS,
+        report.statements,
+        report.rows,
+        report.attempt,
+        _id(request),
+        request.trace_id or NOTHING,
+    )
+
+
+def name_repeated(request: Request, text: str, times: int) -> None:
+    """Warn of a statement that one request executed too often."""
+    shown = json.dumps(" ".join(text.split())[:STATEMENT_SHOWN_MAX])
+    log.warning("repeated=%d statement=%s route=%s request_id=%s", times, shown, _route(request), _id(request))
+
+
+def _route(request: Request) -> str:
+    name = route_name(request)
+    return NOTHING if name is None else quote(name)
+
+
+def _id(request: Request) -> str:
+    """Return the id that the application gives its requests, if it does."""
+    known = getattr(request, "request_id", None)
+    return NOTHING if known is None else quote(str(known), safe=ID_SAFE)
