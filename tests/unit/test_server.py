@@ -65,14 +65,17 @@ Serve = Callable[..., Served]
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Return a function that starts a server; all are ended with the test."""
+def serve(caplog: pytest.LogCaptureFixture) -> Iterator[Serve]:
+    """Return a function that starts a server; all are ended with the test, and none may have logged an error."""
+    caplog.set_level(logging.INFO, "myapp.server")
     started: list[Served] = []
 
     def start(*, run: bool = True, listen: str | None = None, **wanted: float) -> Served:
         port = free_port()
         application = Slow()
-        made = server.Server(application, settings.Server(**wanted), {"listen": listen or f"{HOST}:{port}"})
+        # So long that nothing happens in time unless the loop is woken for it.
+        adjustments = {"listen": listen or f"{HOST}:{port}", "asyncore_loop_timeout": 2 * WAIT_SECONDS}
+        made = server.Server(application, settings.Server(**wanted), adjustments)
         started.append(Served(made, application, port, threading.Thread(target=made.run, daemon=True)))
         if run:
             started[-1].thread.start()
@@ -83,6 +86,13 @@ def serve() -> Iterator[Serve]:
         each.application.go_on.set()
         each.server.end()
         assert each.ended()
+    assert not [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+
+
+@pytest.fixture
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take a connection for idle as soon as the doors are closed."""
+    monkeypatch.setattr(server, "LINGER_SECONDS", 0)
 
 
 def free_port() -> int:
@@ -122,6 +132,7 @@ def wait_until_refused(port: int, host: str = HOST) -> None:
 
 
 class TestEnd:
+    @pytest.mark.usefixtures("no_patience")
     def test_finishes_a_request_in_a_worker_and_closes_its_connection(self, serve: Serve):
         served = serve()
         with closing(served.connect()) as client:
@@ -129,6 +140,7 @@ class TestEnd:
             assert served.application.begun.wait(WAIT_SECONDS)
             served.server.end()
             wait_until_refused(served.port)
+            served.thread.join(0.2)
             served.application.go_on.set()
 
             answer = read_all(client)
@@ -138,6 +150,7 @@ class TestEnd:
         assert answer.endswith("/slow")
         assert served.ended()
 
+    @pytest.mark.usefixtures("no_patience")
     def test_finishes_a_request_that_arrives_in_pieces(self, serve: Serve):
         served = serve()
         whole = request("/late", headers="Content-Length: 6\r\n") + b"hello "
@@ -149,8 +162,7 @@ class TestEnd:
                 read_answer(other, "/other")
             served.server.end()
             wait_until_refused(served.port)
-            # Longer than an idle connection may stay.
-            time.sleep(server.LINGER_SECONDS + 0.2)
+            served.thread.join(0.2)
             client.sendall(whole[20:])
 
             assert read_all(client).endswith("hello /late")
@@ -181,7 +193,7 @@ class TestEnd:
 
             assert re.findall("Connection: .*", read_all(client)) == ["Connection: close\r"]
 
-    def test_finishes_a_request_whose_client_hung_up(self, serve: Serve):
+    def test_finishes_a_request_whose_client_hung_up(self, serve: Serve, caplog: pytest.LogCaptureFixture):
         served = serve()
         client = served.connect()
         client.sendall(request("/slow"))
@@ -189,11 +201,13 @@ class TestEnd:
         client.close()
         served.server.end()
         wait_until_refused(served.port)
+        served.thread.join(0.5)
         assert served.thread.is_alive()
         served.application.go_on.set()
 
         assert served.ended()
         assert served.application.finished == ["/slow"]
+        assert "every request was finished" in caplog.text
 
     def test_hears_who_was_connected_before_the_doors_closed(self, serve: Serve):
         served = serve(run=False)
@@ -242,7 +256,6 @@ class TestEnd:
         assert time.monotonic() - began >= 0.7
 
     def test_cuts_off_what_takes_longer_than_the_bound(self, serve: Serve, caplog: pytest.LogCaptureFixture):
-        caplog.set_level(logging.INFO, "myapp.server")
         served = serve(shutdown_seconds=0.6)
         with closing(served.connect()) as half:
             half.sendall(b"POST /half HTTP/1.1\r\nContent-Length: 5\r\n\r\n")
@@ -257,16 +270,20 @@ class TestEnd:
     def test_closes_every_address_it_listened_on(self, serve: Serve):
         first, second = free_port(), free_port()
         served = serve(listen=f"{HOST}:{first} [::1]:{second}")
-        for host, port in ((HOST, first), ("::1", second)):
-            with closing(socket.create_connection((host, port), timeout=WAIT_SECONDS)) as client:
-                client.sendall(request("/either"))
-                read_answer(client, "/either")
+        with (
+            closing(socket.create_connection((HOST, first))) as one,
+            closing(socket.create_connection(("::1", second))) as other,
+        ):
+            one.sendall(request("/slow"))
+            other.sendall(request("/other"))
+            read_answer(other, "/other")
+            assert served.application.begun.wait(WAIT_SECONDS)
+            served.server.end()
 
-        served.server.end()
-
-        assert served.ended()
-        wait_until_refused(first)
-        wait_until_refused(second, "::1")
+            wait_until_refused(first)
+            wait_until_refused(second, "::1")
+            served.application.go_on.set()
+            assert read_all(one).endswith("/slow")
 
 
 class TestMake:
