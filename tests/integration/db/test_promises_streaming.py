@@ -154,7 +154,8 @@ class TestPromise21Streaming:
     def test_cannot_write(self, make_notes: MakeNotes):
         def view(request: Request) -> Response:
             def rows(session: UnitOfWorkSession) -> Iterator[bytes]:
-                session.execute(sa.text("INSERT INTO notes (id, text) VALUES (1, 'mine')"))
+                session.add(Note(id=1, text="mine"))
+                session.flush()
                 yield b"written"
 
             return Response(app_iter=request.dbstream(rows))
