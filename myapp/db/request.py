@@ -19,10 +19,14 @@ from transaction.interfaces import NoTransaction
 from zope.sqlalchemy.datamanager import STATUS_CHANGED, SessionDataManager
 
 from myapp.db import deadline, errors, options
+from myapp.db.factory import Sessions
 from myapp.db.session import UnitOfWorkSession
 from myapp.db.unit import Unit
 
 FIRST_ERROR_STATUS = 400
+
+# The second where there are two databases, see `two_phase`.
+SESSIONS = frozenset({"dbsession", "second_dbsession"})
 
 
 class UnitOfWork(SessionDataManager):  # type: ignore[misc]
@@ -39,12 +43,18 @@ def dbsession(request: Request) -> UnitOfWorkSession:
     Raises:
         SessionOutsideTransaction: no transaction of this request is under way, so nobody would end the session.
     """
-    owner = f"the request {request.method} {request.path}"
-    _require_transaction(request, owner)
-    session: UnitOfWorkSession = request.registry["db.sessions"](owner=owner, unit=unit(request))
-    session.begin()
+    session = begin_session(request, request.registry["db.sessions"])
     # "changed" from the start: with zope.sqlalchemy's default, text(), Core and bulk writes would be lost quietly.
     UnitOfWork(session, STATUS_CHANGED, request.tm)
+    return session
+
+
+def begin_session(request: Request, sessions: Sessions) -> UnitOfWorkSession:
+    """Make a session that is the request's and has begun, for whoever joins it to the transaction manager."""
+    owner = f"the request {request.method} {request.path}"
+    _require_transaction(request, owner)
+    session = sessions(owner=owner, unit=unit(request))
+    session.begin()
     return session
 
 
@@ -96,10 +106,11 @@ def ending_tween(handler: Callable[[Request], Response], _registry: Registry) ->
         try:
             return handler(request)
         finally:
-            session = request.__dict__.get("dbsession")
-            if session is not None and not session.ended:
-                request.tm.abort()
-                session.close()
+            for name in SESSIONS & request.__dict__.keys():
+                session: UnitOfWorkSession = request.__dict__[name]
+                if not session.ended:
+                    request.tm.abort()
+                    session.close()
 
     return ending
 

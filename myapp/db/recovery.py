@@ -1,0 +1,105 @@
+"""Find what a crash left prepared in the second database, and finish it as the first database decided.
+
+May run at any time, beside any number of servers: who asks first decides, and everyone else follows.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from myapp import settings
+from myapp.db import decisions, prepared
+from myapp.db.decisions import Decision
+from myapp.db.prepared import Prepared
+from myapp.db.unit import Unit
+
+# So that of several processes that start at once one makes the table.
+TABLE_LOCK = int.from_bytes(b"second")
+
+_MISSING = sa.text("SELECT to_regclass('second_database_decisions') IS NULL")
+_LOCK = sa.select(sa.func.pg_advisory_xact_lock(TABLE_LOCK))
+
+
+class Outcome(enum.StrEnum):
+    """What became of a prepared transaction."""
+
+    COMMITTED = "committed"
+    ROLLED_BACK = "rolled back"
+    UNDECIDED = "left: the transaction that decides is still under way"
+    FOREIGN = "left: another first database decides"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One prepared transaction, and what became of it."""
+
+    transaction: Prepared
+    outcome: Outcome
+
+
+_OUTCOMES = {Decision.COMMIT: Outcome.COMMITTED, Decision.ROLLBACK: Outcome.ROLLED_BACK, None: Outcome.UNDECIDED}
+
+
+def settle(first: Engine, second: Engine, name: str, *, dry_run: bool = False) -> Decision | None:
+    """Finish a prepared transaction as the first database decided, which is returned; None where it has not yet."""
+    decision = decisions.decide(first, name, dry_run=dry_run)
+    if decision is not None and not dry_run:
+        prepared.finish_on(second, name, decision)
+    return decision
+
+
+def recover(first: Engine, second: Engine, *, dry_run: bool = False) -> Iterator[Found]:
+    """Settle every transaction that is prepared in the second database; a dry run only tells what would happen."""
+    with first.connect() as connection:
+        ours = connection.exec_driver_sql(decisions.PREFIX).scalar_one()
+    with second.connect() as connection:
+        waiting = prepared.list_prepared(connection)
+    for transaction in waiting:
+        outcome = Outcome.FOREIGN
+        if transaction.name.startswith(ours):
+            outcome = _OUTCOMES[settle(first, second, transaction.name, dry_run=dry_run)]
+        yield Found(transaction=transaction, outcome=outcome)
+
+
+def forget(first: Engine, second: Engine) -> int:
+    """Delete the decisions that no prepared transaction waits for any more; return how many."""
+    # What this transaction sees was decided before the second database is asked, and so had been prepared before.
+    unit = Unit(isolation="REPEATABLE READ")
+    with first.connect().execution_options(db_unit=unit) as deciding, second.connect() as connection:
+        deciding.execute(_MISSING)
+        count = decisions.forget(deciding, [each.name for each in prepared.list_prepared(connection)])
+        deciding.commit()
+    return count
+
+
+def require(first: Engine, second: Engine) -> int:
+    """Make sure that the two databases can do their part; return how many transactions are prepared.
+
+    Raises:
+        settings.SettingsError: one of them cannot; the message says what to do.
+    """
+    with _usable(first), first.begin() as connection:
+        if connection.scalar(_MISSING):
+            connection.execute(_LOCK)
+            connection.exec_driver_sql(decisions.TABLE)
+    with _usable(second), second.connect() as connection:
+        if connection.exec_driver_sql("SHOW max_prepared_transactions").scalar_one() == "0":
+            raise settings.SettingsError(
+                ["sqlalchemy.second_url: the server has max_prepared_transactions = 0; set it to its max_connections"]
+            )
+        return len(prepared.list_prepared(connection))
+
+
+@contextmanager
+def _usable(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.DBAPIError as exc:
+        url = engine.url.render_as_string(hide_password=True)
+        raise settings.SettingsError([f"{url} cannot be used for two-phase commit: {exc.orig}"]) from exc

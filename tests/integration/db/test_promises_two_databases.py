@@ -1,0 +1,250 @@
+"""Two databases in one request: what is written in both is committed in both or in neither.
+
+The databases are two of a server of the test's own, which may prepare transactions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+import webtest
+from pyramid.request import Request
+from pyramid.response import Response
+
+from myapp import settings
+from myapp.db import errors, sandbox
+from myapp.db.unit import Unit
+from tests.faults.cutting_proxy import cutting_proxy
+from tests.own_postgresql import OwnPostgresql
+from tests.two_databases import COUNT, Last, Pair, application, write, write_both
+
+MakeClient = Callable[..., webtest.TestApp]
+
+SERIALIZABLE = {"isolation": "SERIALIZABLE"}
+BOTH = (["first"], ["second"])
+NEITHER: tuple[list[str], list[str]] = ([], [])
+
+
+@pytest.fixture
+def make_client(pair: Pair) -> Iterator[MakeClient]:
+    """Return a function that makes a client of the application around a view; afterwards nothing may be checked out."""
+    made: list[webtest.TestApp] = []
+
+    def make(view: Callable[[Request], Response], *, first: str = pair.first, **options: object) -> webtest.TestApp:
+        made.append(webtest.TestApp(application(first, pair.second, view, **options)))
+        return made[-1]
+
+    yield make
+    for client in made:
+        for name in ("db.engine", "db.second.engine"):
+            assert client.app.registry[name].pool.checkedout() == 0
+            client.app.registry[name].dispose()
+
+
+def skew(engine: sa.Engine, text: str) -> None:
+    """Write what the request reads and read what it writes, and be faster."""
+    with engine.connect().execution_options(db_unit=Unit(isolation="SERIALIZABLE")) as other:
+        other.execute(COUNT)
+        write(other, text)
+        other.commit()
+
+
+class TestTwoDatabases:
+    def test_commit_both(self, make_client: MakeClient, pair: Pair, statements: list[str]):
+        client = make_client(write_both)
+        del statements[:]
+
+        client.post("/lines", status=200)
+
+        assert pair.lines == BOTH
+        assert pair.prepared == []
+        assert [each for each in statements if each.startswith("PREPARE")]
+
+    @pytest.mark.parametrize("status", [200, 409])
+    def test_keep_nothing_of_a_request_that_fails(self, make_client: MakeClient, pair: Pair, status: int):
+        def view(request: Request) -> Response:
+            write_both(request)
+            if status == 200:
+                raise RuntimeError
+            return Response(status=status)
+
+        make_client(view).post("/lines", status="*")
+
+        assert pair.lines == NEITHER
+        assert pair.prepared == []
+
+    @pytest.mark.parametrize("refusing", ["dbsession", "second_dbsession"])
+    def test_keep_nothing_when_one_refuses_at_its_end(self, make_client: MakeClient, pair: Pair, refusing: str):
+        def view(request: Request) -> Response:
+            write_both(request)
+            write(getattr(request, refusing), "orphan", parent="nobody")
+            return Response()
+
+        assert make_client(view).post("/lines", status=500).text == "IntegrityError"
+        assert pair.lines == NEITHER
+        assert pair.prepared == []
+
+    @pytest.mark.parametrize(
+        ("conflicting", "moment"),
+        [("db.second.engine", "before_cursor_execute"), ("db.engine", "after_cursor_execute")],
+        ids=["the second's PREPARE", "the first's COMMIT"],
+    )
+    def test_are_repeated_together_after_a_conflict_at_the_end(
+        self, make_client: MakeClient, pair: Pair, conflicting: str, moment: str
+    ):
+        prepares: list[str] = []
+
+        def view(request: Request) -> Response:
+            request.dbsession.execute(COUNT)
+            request.second_dbsession.execute(COUNT)
+            return write_both(request)
+
+        def interfere(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+            if statement.startswith("PREPARE"):
+                prepares.append(statement)
+                if len(prepares) == 1:
+                    skew(registry[conflicting], "other")
+
+        client = make_client(view, db=SERIALIZABLE)
+        registry = client.app.registry
+        sa.event.listen(registry["db.second.engine"], moment, interfere)
+
+        assert client.post("/lines", status=200).text == "2"
+        assert len(prepares) == 2
+        assert [line for lines in pair.lines for line in lines if line != "other"] == ["first", "second"]
+        assert pair.prepared == []
+
+    @pytest.mark.parametrize(
+        ("used", "lines"),
+        [
+            ({"dbsession": "write"}, (["dbsession"], [])),
+            ({"second_dbsession": "write"}, ([], ["second_dbsession"])),
+            ({"dbsession": "write", "second_dbsession": "read"}, (["dbsession"], [])),
+        ],
+    )
+    def test_prepare_nothing_where_nothing_needs_it(
+        self, make_client: MakeClient, pair: Pair, statements: list[str], used: dict[str, str], lines: object
+    ):
+        def view(request: Request) -> Response:
+            for name, how in used.items():
+                session = getattr(request, name)
+                write(session, name) if how == "write" else session.execute(COUNT)
+            return Response()
+
+        client = make_client(view)
+        del statements[:]
+        client.post("/lines", status=200)
+
+        assert pair.lines == lines
+        assert not [each for each in statements if "PREPARE" in each or "decisions" in each]
+
+    def test_refuse_a_write_of_a_get_in_either(self, make_client: MakeClient, pair: Pair):
+        def view(request: Request) -> Response:
+            request.dbsession.execute(COUNT)
+            write(request.second_dbsession, "second")
+            return Response()
+
+        make_client(view).get("/lines", status=500)
+
+        assert pair.lines == NEITHER
+
+    def test_both_read_in_a_get(self, make_client: MakeClient):
+        def view(request: Request) -> Response:
+            return Response(str([request.dbsession.scalar(COUNT), request.second_dbsession.scalar(COUNT)]))
+
+        assert make_client(view).get("/lines").text == "[0, 0]"
+
+    def test_the_second_session_is_dead_after_the_request(self, make_client: MakeClient):
+        kept: list[object] = []
+
+        def view(request: Request) -> Response:
+            kept.append(request.second_dbsession)
+            return write_both(request)
+
+        make_client(view).post("/lines")
+
+        with pytest.raises(errors.SessionEnded, match="POST /lines"):
+            write(kept[0], "late")
+
+    def test_the_second_session_ends_with_a_process_that_exits(self, make_client: MakeClient, pair: Pair):
+        def view(request: Request) -> Response:
+            write(request.second_dbsession, "second")
+            raise SystemExit
+
+        with pytest.raises(SystemExit):
+            make_client(view).post("/lines")
+
+        assert pair.lines == NEITHER
+
+    def test_are_one_after_the_other_in_a_sandbox(self, make_client: MakeClient, pair: Pair):
+        client = make_client(write_both)
+        registry = client.app.registry
+        first, second = registry["db.engine"], registry["db.second.engine"]
+        with sandbox.sandbox(first) as firsts, sandbox.sandbox(second) as seconds:
+            registry["db.sessions"], registry["db.second.sessions"] = firsts, seconds
+            client.post("/lines", status=200)
+
+        assert pair.lines == NEITHER
+
+
+class TestFaultsBetweenTheTwo:
+    def test_a_commit_whose_answer_is_lost_is_followed_by_the_second(
+        self, make_client: MakeClient, pair: Pair, caplog: pytest.LogCaptureFixture
+    ):
+        with cutting_proxy(pair.first) as proxy:
+            client = make_client(write_both, first=proxy.url)
+            engine = client.app.registry["db.engine"]
+            sa.event.listen(engine, "handle_error", lambda _context: setattr(proxy, "cut_at", None))
+            proxy.cut_at = b"COMMIT\0"
+
+            assert client.post("/lines", status=503).text == "outcome-unknown"
+            assert proxy.cuts == 1
+
+        assert pair.lines == BOTH
+        assert pair.prepared == []
+
+    def test_a_second_that_is_lost_after_the_decision_changes_nothing_of_it(
+        self, make_client: MakeClient, pair: Pair, caplog: pytest.LogCaptureFixture
+    ):
+        def view(request: Request) -> Response:
+            process = request.second_dbsession.scalar(sa.text("SELECT pg_backend_pid()"))
+            request.tm.get().join(Last(lambda: end(pair.second, process)))
+            return write_both(request)
+
+        make_client(view).post("/lines", status=200)
+
+        (name,) = pair.prepared
+        assert pair.lines == (["first"], [])
+        (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]
+        assert "`myapp database recover`" in record.getMessage()
+        assert name in record.getMessage()
+
+
+def end(url: str, process: int) -> None:
+    """End a connection of the server's, and wait until it is over."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
+
+
+class TestStart:
+    @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+    def test_is_refused_where_nothing_can_be_prepared(self, pair: Pair, own_postgresql: OwnPostgresql, database_url):
+        with pytest.raises(settings.SettingsError, match="max_prepared_transactions = 0"):
+            application(pair.first, database_url, write_both)
+
+    def test_is_refused_where_the_second_is_not_there(self, pair: Pair):
+        with pytest.raises(settings.SettingsError, match="absent"):
+            application(pair.first, pair.second.replace("second", "absent"), write_both)
+
+    def test_says_what_was_left_behind(self, pair: Pair, make_client: MakeClient, caplog: pytest.LogCaptureFixture):
+        with psycopg.connect(pair.second, autocommit=True) as connection:
+            connection.execute("BEGIN")
+            connection.execute("PREPARE TRANSACTION 'myapp:left:behind'")
+
+        make_client(write_both)
+
+        assert "1 transactions are prepared in the second database" in caplog.text
