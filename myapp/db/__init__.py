@@ -42,6 +42,8 @@ def includeme(config: Configurator) -> None:
     config.add_tween("myapp.db.request.ending_tween", under=INGRESS, over=TM_TWEEN)
     config.add_tween("myapp.db.streaming.streaming_tween", under="myapp.db.request.ending_tween", over=TM_TWEEN)
     config.include("myapp.db.reporting")
+    if database.second_url is not None:
+        config.include("myapp.db.two_phase")
     config.add_view_deriver(view.db_view, name="db", under=FIRST, over="secured_view")
 
 
