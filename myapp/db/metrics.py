@@ -10,7 +10,7 @@ import bisect
 import itertools
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -30,7 +30,7 @@ NO_ROUTE = "none"
 LATENCY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 # What is summed up for each route: the metric, what it says, and where the figure is in a report.
-_SUMS = (
+_SUMS: Sequence[tuple[str, str, Callable[[Report], float]]] = (
     ("db_statements", "SQL statements, without BEGIN and COMMIT.", lambda report: report.statements),
     ("db_rows", "Rows that statements returned or changed, where the driver tells.", lambda report: report.rows),
     ("db_pool_wait_seconds", "Time until there was a connection.", lambda report: report.seconds[Place.POOL]),
@@ -91,7 +91,7 @@ class Metrics(Collector):
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics in the form that the client accepts, and its media type."""
         encode, media_type = choose_encoder(accept)
-        return encode(self.registry), media_type  # type: ignore[no-untyped-call]
+        return encode(self.registry), media_type
 
     def collect(self) -> Iterable[Metric]:
         """Return what was counted, and what there is right now of the pools."""

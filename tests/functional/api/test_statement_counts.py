@@ -1,20 +1,18 @@
 """How many SQL statements each endpoint takes: the table in docs/api.md, which has to be true.
 
-BEGIN, COMMIT and SQLite's pragmas are not counted. The numbers do not depend on how much there is to read or write.
+The numbers do not depend on how much there is to read or write.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
-import webtest
 from pyramid.router import Router
 
+from myapp.db.counting import count_statements
 from tests.functional.api.shop import CASH, Shop, sale
 
 TABLE = Path(__file__).parents[3] / "docs" / "api.md"
@@ -23,21 +21,6 @@ ROW = re.compile(
 )
 
 pytestmark = pytest.mark.commits
-
-
-@pytest.fixture
-def statements(committing_app: webtest.TestApp) -> Iterator[list[str]]:
-    """Return the list to which every statement of the application is added."""
-    engine = committing_app.app.registry["db.engine"]
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        if not statement.startswith(("PRAGMA", "BEGIN", "SET ")):
-            seen.append(statement)
-
-    sa.event.listen(engine, "before_cursor_execute", note)
-    yield seen
-    sa.event.remove(engine, "before_cursor_execute", note)
 
 
 def requests(shop: Shop, recorded: str) -> dict[str, tuple[str, str, Any, dict[str, str]]]:
@@ -78,16 +61,14 @@ def documented(dialect: str) -> dict[str, int]:
     return {f"{row['method']} {row['path']}{row['how'].rstrip()}": int(row[dialect]) for row in rows}
 
 
-def test_are_those_of_the_table(
-    lasting_shop: Shop, statements: list[str], wsgi_app: Router, dialect: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_are_those_of_the_table(lasting_shop: Shop, wsgi_app: Router, dialect: str) -> None:
     shop = lasting_shop
     recorded = shop.must(201, "POST", "transactions", sale(), Idempotency_Key="old")["id"]
     counted = {}
 
     for row, (method, path, body, headers) in requests(shop, recorded).items():
-        statements.clear()
-        answer = shop.call(method, path, body, **headers)
+        with count_statements(wsgi_app.registry["db.engine"]) as statements:
+            answer = shop.call(method, path, body, **headers)
         assert answer.status_int < 300, answer.text
         counted[row] = len(statements)
 

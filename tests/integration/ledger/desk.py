@@ -11,7 +11,6 @@ from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.orm import Session, sessionmaker
 
 from myapp.db import scope
@@ -139,20 +138,6 @@ class Desk:
     def violations(self) -> Sequence[str]:
         with self.at_work(readonly=True) as session:
             return [check.name for check in verify.verify(session, self.ledger) if not check.holds]
-
-
-@contextmanager
-def counted(session: Session) -> Iterator[list[str]]:
-    """Collect the statements that the session sends."""
-    connection = session.connection()
-    sent: list[str] = []
-
-    def remember(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        sent.append(statement)
-
-    event.listen(connection, "before_cursor_execute", remember)
-    yield sent
-    event.remove(connection, "before_cursor_execute", remember)
 
 
 def at_once(*actions: Callable[[], object]) -> Sequence[str]:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
+from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from myapp.db.counting import count_statements
 from myapp.ledger import access, operations, queries
 from myapp.ledger.model import Ledger
 from myapp.ledger.recording import Form
-from tests.integration.ledger.desk import NOW, Desk, counted, in_every_form, key, transfer
+from tests.integration.ledger.desk import NOW, Desk, in_every_form, key, transfer
 
 Read = Callable[[Session, Ledger], object]
 
@@ -49,49 +51,49 @@ READS: dict[str, tuple[Read, int]] = {
 
 
 @pytest.mark.parametrize("name", READS)
-def test_reads(desk: Desk, name: str) -> None:
+def test_reads(desk: Desk, engine: Engine, name: str) -> None:
     read, expected = READS[name]
     desk.open("assets:till")
     desk.open("income:sales")
     desk.record(*(transfer(str(n)) for n in range(1, 6)))
 
-    with desk.at_work(readonly=True) as session, counted(session) as sent:
+    with desk.at_work(readonly=True) as session, count_statements(engine) as statements:
         read(session, desk.ledger)
 
-    assert len(sent) == expected
+    statements.require(expected)
 
 
 @in_every_form
 @pytest.mark.parametrize("count", [1, 100])
 @pytest.mark.parametrize("with_key", [False, True])
-def test_record(shop: Desk, form: Form, count: int, with_key: bool) -> None:
+def test_record(shop: Desk, engine: Engine, form: Form, count: int, with_key: bool) -> None:
     shop.record(transfer("1"))
     batch = [transfer("1", reference=str(n)) for n in range(count)]
     claim = key("k") if with_key else None
 
-    with shop.at_work() as session, counted(session) as sent:
+    with shop.at_work() as session, count_statements(engine) as statements:
         operations.record(session, shop.ledger, batch, now=NOW, form=form, claim=claim)
 
     # Exponents, and then either the one statement or: the key, accounts, transactions, balances, postings.
-    assert len(sent) == (2 if form is Form.STATEMENT else 5 + with_key)
+    statements.require(2 if form is Form.STATEMENT else 5 + with_key)
 
 
 @in_every_form
-def test_record_the_first_of_a_balance(shop: Desk, form: Form) -> None:
-    with shop.at_work() as session, counted(session) as sent:
+def test_record_the_first_of_a_balance(shop: Desk, engine: Engine, form: Form) -> None:
+    with shop.at_work() as session, count_statements(engine) as statements:
         operations.record(session, shop.ledger, [transfer("1")] * 100, now=NOW, form=form)
 
     # As above, and the accounts once more: see Note [Closing an account] in accounts.py.
-    assert len(sent) == (3 if form is Form.STATEMENT else 6)
+    statements.require(3 if form is Form.STATEMENT else 6)
 
 
 @in_every_form
-def test_a_repeated_key(shop: Desk, form: Form) -> None:
+def test_a_repeated_key(shop: Desk, engine: Engine, form: Form) -> None:
     batch = [transfer("1", reference=str(n)) for n in range(100)]
     shop.record(*batch, claim=key("k"))
 
-    with shop.at_work() as session, counted(session) as sent:
+    with shop.at_work() as session, count_statements(engine) as statements:
         operations.record(session, shop.ledger, batch, now=NOW, form=form, claim=key("k"))
 
     # Exponents, the key, what it was used for, its transactions, their postings, the accounts of those.
-    assert len(sent) == 6
+    statements.require(6)
