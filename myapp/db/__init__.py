@@ -44,6 +44,8 @@ def includeme(config: Configurator) -> None:
     config.include("myapp.db.reporting")
     if database.second_url is not None:
         config.include("myapp.db.two_phase")
+    config.include("myapp.db.retry")
+    config.include("myapp.db.constraints")
     config.add_view_deriver(view.db_view, name="db", under=FIRST, over="secured_view")
 
 

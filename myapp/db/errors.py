@@ -1,37 +1,35 @@
-"""What can go wrong between a request and its database, in two families.
+"""What can go wrong between a request and its database, in two families, and what each error of a database means.
 
 `DatabaseError` is what the database did: it is answered to the client. `SessionMisuse` is what the programmer did:
 a RuntimeError that nobody catches, whose message says what to do instead.
+
+The tables below are the one place that says what an error code means; `faults` adds what only the moment tells.
 """
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from sqlalchemy import exc as sa_exc
+from sqlalchemy.orm import exc as orm_exc
 
 from myapp import errors
 
-# SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
-SERIALIZATION_FAILURE = "40001"
-STATEMENT_COMPLETION_UNKNOWN = "40003"
-DEADLOCK_DETECTED = "40P01"
-LOCK_NOT_AVAILABLE = "55P03"
-UNAVAILABLE_CLASSES = ("08", "53", "57", "58")
-
-# Result codes: https://www.sqlite.org/rescode.html
-SQLITE_BUSY = 5
-SQLITE_LOCKED = 6
-
 
 class DatabaseError(errors.MyappError):
-    """The database refused, or was not there."""
+    """The database refused, or was not there; `explanation` is what a client is told of it."""
 
     code = "unavailable"
+    explanation = "The database did not answer in time, or could not be reached; nothing was changed."
 
 
 class Conflict(DatabaseError):
     """Other units of work were in the way at every attempt; nothing was changed."""
 
     code = "conflict"
+    explanation = "Other requests were changing the same data at every attempt; nothing was changed."
 
 
 class Unavailable(DatabaseError):
@@ -44,24 +42,28 @@ class Overloaded(DatabaseError):
     """More requests came than can be served; this one was not begun."""
 
     code = "overloaded"
+    explanation = "Every database connection was in use for as long as a request may wait."
 
 
 class DeadlineExceeded(DatabaseError):
     """The time for the request was over before its COMMIT; nothing was changed."""
 
     code = "deadline-exceeded"
+    explanation = "The time for this request is over; nothing was changed."
 
 
 class ReadOnly(DatabaseError):
     """The database takes no writes now; reads go on."""
 
     code = "read-only"
+    explanation = "The database takes no writes at present; reads go on."
 
 
 class OutcomeUnknown(DatabaseError):
     """The connection was lost during COMMIT: the unit of work took effect whole, or not at all."""
 
     code = "outcome-unknown"
+    explanation = "The connection to the database was lost during COMMIT."
 
 
 class SessionMisuse(RuntimeError):
@@ -88,6 +90,86 @@ class UnitOfWorkAborted(SessionMisuse):
     """An error that was swallowed had already undone the unit of work that was to be committed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an error of the database means: which of ours it is, why, and whether the same request may yet succeed."""
+
+    error: type[DatabaseError]
+    cause: str
+    is_retryable: bool = False
+
+
+LOST = Meaning(Unavailable, "connection lost", is_retryable=True)
+LATE = Meaning(DeadlineExceeded, "deadline")
+UNKNOWN = Meaning(OutcomeUnknown, "outcome unknown")
+
+# By SQLSTATE, else by its class, which is its first two characters.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+LOCK_NOT_AVAILABLE = "55P03"
+POSTGRESQL: Mapping[str, Meaning] = {
+    "40001": Meaning(Conflict, "serialization failure", is_retryable=True),
+    "40P01": Meaning(Conflict, "deadlock", is_retryable=True),
+    "40003": UNKNOWN,
+    "55P03": Meaning(Unavailable, "lock time-out"),
+    "57014": Meaning(DeadlineExceeded, "statement time-out"),
+    "25P04": Meaning(DeadlineExceeded, "transaction time-out"),
+    "25P03": Meaning(Unavailable, "idle time-out"),
+    "25006": Meaning(ReadOnly, "read-only database"),
+    "08": Meaning(Unavailable, "connection"),
+    "53": Meaning(Unavailable, "out of resources"),
+    "57": Meaning(Unavailable, "server ended"),
+    "58": Meaning(Unavailable, "input/output"),
+}
+
+# By primary result code: https://www.sqlite.org/rescode.html
+SQLITE: Mapping[int, Meaning] = {
+    sqlite3.SQLITE_BUSY: Meaning(Unavailable, "busy", is_retryable=True),
+    sqlite3.SQLITE_LOCKED: Meaning(Unavailable, "busy", is_retryable=True),
+    sqlite3.SQLITE_INTERRUPT: LATE,
+    sqlite3.SQLITE_READONLY: Meaning(ReadOnly, "read-only database"),
+    sqlite3.SQLITE_NOMEM: Meaning(Unavailable, "out of resources"),
+    sqlite3.SQLITE_FULL: Meaning(Unavailable, "out of resources"),
+    sqlite3.SQLITE_IOERR: Meaning(Unavailable, "input/output"),
+    sqlite3.SQLITE_CANTOPEN: Meaning(Unavailable, "input/output"),
+    sqlite3.SQLITE_PROTOCOL: Meaning(Unavailable, "input/output"),
+    sqlite3.SQLITE_CORRUPT: Meaning(Unavailable, "damaged file"),
+    sqlite3.SQLITE_NOTADB: Meaning(Unavailable, "damaged file"),
+}
+
+# By class, where there is no code: what SQLAlchemy finds out itself, and what a driver says of a server that it does
+# not reach.
+CLASSES: Sequence[tuple[type[Exception], Meaning]] = (
+    (Conflict, Meaning(Conflict, "conflict", is_retryable=True)),
+    (orm_exc.StaleDataError, Meaning(Conflict, "stale row", is_retryable=True)),
+    (sa_exc.TimeoutError, Meaning(Overloaded, "pool exhausted")),
+    (sa_exc.OperationalError, Meaning(Unavailable, "connection")),
+)
+
+
+def note(exc: BaseException, found: Meaning | None) -> None:
+    """Note on an error what it means, where more is known of it than its code; None is a fault of ours."""
+    exc.db_meaning = found  # type: ignore[attr-defined]
+
+
+def meaning(exc: BaseException) -> Meaning | None:
+    """Return what an error means, as noted where it was raised or else by the tables; None for a fault of ours."""
+    if hasattr(exc, "db_meaning"):
+        noted: Meaning | None = exc.db_meaning
+        return noted
+    return look_up(exc)
+
+
+def look_up(exc: BaseException) -> Meaning | None:
+    """Return what the tables say of an error of SQLAlchemy or the driver."""
+    state = sqlstate(exc)
+    if state is not None:
+        return POSTGRESQL.get(state) or POSTGRESQL.get(state[:2])
+    code = sqlite_code(exc)
+    if code is not None:
+        return SQLITE.get(code)
+    return next((found for kind, found in CLASSES if isinstance(exc, kind)), None)
+
+
 def sqlstate(exc: BaseException) -> str | None:
     """Return the SQLSTATE of the driver's error, if it has one."""
     return getattr(getattr(exc, "orig", None), "sqlstate", None)
@@ -99,37 +181,9 @@ def sqlite_code(exc: BaseException) -> int | None:
     return None if extended is None else extended & 0xFF
 
 
-def is_conflict(exc: BaseException) -> bool:
-    """Say whether another unit of work was in the way, so that the same request may succeed when repeated."""
-    return sqlstate(exc) in (SERIALIZATION_FAILURE, DEADLOCK_DETECTED)
-
-
-def is_busy(exc: BaseException) -> bool:
-    """Say whether SQLite's one writer was another one for the whole time-out."""
-    return sqlite_code(exc) in (SQLITE_BUSY, SQLITE_LOCKED)
-
-
 def translate(exc: BaseException) -> DatabaseError | None:
     """Return what an error of SQLAlchemy or the driver means to a client; None where it is a fault of ours."""
     if isinstance(exc, DatabaseError):
         return exc
-    if isinstance(exc, sa_exc.TimeoutError):
-        return Overloaded("Every database connection was in use for as long as a request may wait.")
-    if not isinstance(exc, sa_exc.DBAPIError):
-        return None
-    if getattr(exc, "outcome_unknown", False):
-        return OutcomeUnknown("The connection to the database was lost during COMMIT.")
-    if is_conflict(exc):
-        return Conflict("Other requests were changing the same data at every attempt; nothing was changed.")
-    if _is_unavailable(exc):
-        return Unavailable("The database did not answer in time, or could not be reached; nothing was changed.")
-    return None
-
-
-def _is_unavailable(exc: sa_exc.DBAPIError) -> bool:
-    if exc.connection_invalidated or is_busy(exc):
-        return True
-    state = sqlstate(exc)
-    if state is None:
-        return isinstance(exc, sa_exc.OperationalError)
-    return state == LOCK_NOT_AVAILABLE or state.startswith(UNAVAILABLE_CLASSES)
+    found = meaning(exc)
+    return None if found is None else found.error(found.error.explanation)

@@ -164,5 +164,5 @@ class TestUnderWay:
 
         with pytest.raises(sa.exc.OperationalError) as refused:
             request.result(WAIT_SECONDS)
-        assert db_errors.is_conflict(refused.value)
+        assert isinstance(db_errors.translate(refused.value), db_errors.Conflict)
         engine.dispose()

@@ -1,0 +1,124 @@
+"""When a request is run again, and after how long.
+
+pyramid_retry runs it; the tween here decides. It stands outside whatever belongs to one attempt, so between two
+attempts nothing is held: no session, no connection, no place in a line. An attempt that will be repeated ends in its
+exception here, even where an exception view had answered: no response callback, no subscriber and no log sees an answer
+that nobody gets. Once an attempt is let pass it is the last, whatever is raised outside this tween.
+
+The pause is drawn at random up to a bound that doubles with each attempt, so that those who met do not meet again.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import pyramid_retry
+from pyramid.config import Configurator
+from pyramid.registry import Registry
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.tweens import INGRESS
+
+from myapp.db import errors
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS_MAX = 1.0
+MILLISECONDS = 1000
+
+OTHER_CAUSE = "other"
+
+# pyramid_retry keeps its count here; the first attempt is 0.
+ATTEMPT, ATTEMPTS = "retry.attempt", "retry.attempts"
+
+REPORTING_TWEEN = "myapp.db.reporting.reporting_tween"
+
+Handler = Callable[[Request], Response]
+
+
+def includeme(config: Configurator) -> None:
+    """Decide on each attempt outside all that belongs to it, and tell who reports on requests only what came of it."""
+    config.add_tween(
+        "myapp.db.retry.repeating_tween", under=(REPORTING_TWEEN, INGRESS), over="myapp.db.request.ending_tween"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Told to the registry's subscribers when an attempt is over and another one will follow after the pause."""
+
+    request: Request
+    exception: BaseException
+    cause: str
+    pause_seconds: float
+
+
+def pause_seconds(attempt: int, first_seconds: float) -> float:
+    """Return how long to wait after this attempt, the first being 0."""
+    return random.uniform(0, min(first_seconds * 2**attempt, PAUSE_SECONDS_MAX))  # noqa: S311 - no secret
+
+
+def cause(exc: BaseException) -> str:
+    """Return why a request is repeated, as one of a few words."""
+    meaning = errors.meaning(exc)
+    return OTHER_CAUSE if meaning is None else meaning.cause
+
+
+def repeating_tween(handler: Handler, registry: Registry) -> Handler:
+    """Let an attempt pass, or pause and let pyramid_retry make another one."""
+    first_seconds: float = registry["db.settings"].retry_backoff_seconds
+
+    def attempt(request: Request) -> Response:
+        response = repeated = None
+        try:
+            response = handler(request)
+        finally:
+            exc = sys.exc_info()[1] if response is None else request.exception
+            if exc is not None:
+                repeated = _repeated(request, exc, first_seconds)
+            if repeated is None:
+                _let_pass(request)
+            else:
+                _pause(repeated)
+        if repeated is not None:
+            # Answered by an exception view, for nobody.
+            raise repeated.exception
+        return response
+
+    return attempt
+
+
+def _repeated(request: Request, exc: BaseException, first_seconds: float) -> Repeated | None:
+    """Return what is to be told of the next attempt; None if there is none, or no time for it."""
+    if not pyramid_retry.is_error_retryable(request, exc):
+        return None
+    seconds = pause_seconds(request.environ[ATTEMPT], first_seconds)
+    if seconds >= request.db_deadline.remaining():
+        return None
+    return Repeated(request, exc, cause(exc), seconds)
+
+
+def _let_pass(request: Request) -> None:
+    environ = request.environ
+    if ATTEMPT in environ:
+        environ[ATTEMPTS] = environ[ATTEMPT] + 1
+
+
+def _pause(repeated: Repeated) -> None:
+    request = repeated.request
+    log.info(
+        "%s %s attempt=%d is repeated in %.0fms: %s",
+        quote(request.method),
+        quote(request.environ.get("PATH_INFO", "").encode("latin-1")),
+        request.environ[ATTEMPT] + 1,
+        repeated.pause_seconds * MILLISECONDS,
+        repeated.cause,
+    )
+    request.registry.notify(repeated)
+    time.sleep(repeated.pause_seconds)
