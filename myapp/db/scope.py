@@ -20,15 +20,17 @@ def session_scope(
     readonly: bool = False,
     isolation: str | None = None,
     timeout_seconds: float | None = None,
+    primary: bool = True,
     owner: str = "a session_scope()",
 ) -> Iterator[UnitOfWorkSession]:
     """Open a session for one unit of work: commit at the end, roll back on error, always close.
 
     A connection is taken at the first statement, not before. `timeout_seconds` bounds all of it; else each statement
-    may take as long as a request.
+    may take as long as a request. With `primary=False` one that only reads may see the past, on a replica.
     """
     within = None if timeout_seconds is None else deadline.after(timeout_seconds)
-    session = sessions(owner=owner, unit=Unit(readonly=readonly, isolation=isolation, deadline=within))
+    unit = Unit(readonly=readonly, isolation=isolation, deadline=within, primary=primary)
+    session = sessions(owner=owner, unit=unit)
     try:
         with session.begin():
             yield session

@@ -1,13 +1,14 @@
 """Promises 15 and 16 on a real primary with a real streaming standby: where a request is answered, and what it sees.
 
-The two have lived apart: `replay_paused` holds the standby back, so that it shows the past for as long as a test needs.
+`replay_paused` holds the standby back, so that it shows the past for as long as a test needs.
 """
 
 from __future__ import annotations
 
+import base64
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +17,10 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 
-from myapp.db import errors, position
+from myapp.db import errors, position, replicas, scope
+from tests.faults.cutting_proxy import cutting_proxy
+from tests.integration.db.conftest import MakeNotes, Note
+from tests.own_postgresql import wait_until
 from tests.postgresql_pair import PostgresqlPair
 
 SECRET = "a secret of the tests, long enough"
@@ -29,24 +33,23 @@ def say_what_it_means(exc: Exception, _request: Request) -> Response:
 
 
 def page(request: Request) -> Response:
-    """Read the line and say on which server, or write it."""
+    """Read the line and say on which server, or write it; an empty line is refused."""
     if request.method == "POST":
         request.dbsession.execute(sa.text("UPDATE page SET line = :line"), {"line": request.text})
-        return Response("written")
+        return Response("written", status=200 if request.text else 409)
     query = sa.text("SELECT line, pg_is_in_recovery() FROM page")
     line, on_replica = request.dbsession.execute(query).one()
     return Response(f"{line} on the {'replica' if on_replica else 'primary'}")
 
 
+VIEWS: dict[str, dict[str, object]] = {"page": {}, "fresh": {"primary": True}, "strict": {"isolation": "SERIALIZABLE"}}
+
+
 @dataclass
 class Site:
-    """One process of the application, with its client."""
+    """One process of the application, with a client that says which token it sends."""
 
     client: webtest.TestApp
-
-    @property
-    def registry(self) -> Any:
-        return self.client.app.registry
 
     def read(self, token: str | None = None, *, path: str = "/page", status: int = 200) -> webtest.TestResponse:
         return self.client.get(path, headers={} if token is None else {HEADER: token}, status=status)
@@ -54,6 +57,15 @@ class Site:
     def write(self, line: str, token: str | None = None, *, status: int = 200) -> webtest.TestResponse:
         headers = {} if token is None else {HEADER: token}
         return self.client.post("/page", line.encode(), headers=headers, status=status)
+
+    def close(self) -> None:
+        """Check that nothing is left in use, on any server."""
+        registry = self.client.app.registry
+        known = registry.get("db.replicas")
+        for engine in [registry["db.engine"], *(replica.engine for replica in (known.members if known else ()))]:
+            assert engine.pool.checkedout() == 0
+            assert engine.get_execution_options()["db_admission"].connections.taken == 0
+            engine.dispose()
 
 
 MakeSite = Callable[..., Site]
@@ -81,7 +93,7 @@ def make_site(pair: PostgresqlPair) -> Iterator[MakeSite]:
         }
         config = Configurator(settings=defaults | settings)
         config.include("myapp.db")
-        for name, db in {"page": {}, "fresh": {"primary": True}, "strict": {"isolation": "SERIALIZABLE"}}.items():
+        for name, db in VIEWS.items():
             config.add_route(name, f"/{name}")
             config.add_view(page, route_name=name, db=db)
         config.add_exception_view(say_what_it_means, context=Exception)
@@ -90,9 +102,21 @@ def make_site(pair: PostgresqlPair) -> Iterator[MakeSite]:
 
     yield make
     for site in made:
-        site.registry["db.engine"].dispose()
-        for replica in site.registry["db.replicas"].members:
-            replica.engine.dispose()
+        site.close()
+
+
+@pytest.fixture
+def questions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows with each question to a replica how far it has come."""
+    asked: list[str] = []
+    how_far = replicas.Replica._how_far
+
+    def note(replica: replicas.Replica) -> int:
+        asked.append(str(replica.engine.url))
+        return how_far(replica)
+
+    monkeypatch.setattr(replicas.Replica, "_how_far", note)
+    return asked
 
 
 class TestPromise15Replicas:
@@ -103,3 +127,236 @@ class TestPromise15Replicas:
         assert site.write("new").text == "written"
         pair.wait_until_replayed()
         assert site.read().text == "new on the replica"
+
+    @pytest.mark.parametrize("path", ["/fresh", "/strict"])
+    def test_reads_that_no_replica_can_answer_go_to_the_primary(self, make_site: MakeSite, path: str):
+        assert make_site().read(path=path).text == "old on the primary"
+
+    def test_several_replicas_take_turns(self, make_site: MakeSite, pair: PostgresqlPair):
+        # The primary as a replica of its own, to be told from the other one.
+        site = make_site(**{"sqlalchemy.replica_urls": f"{pair.standby_url} {pair.primary_url}"})
+
+        assert {site.read().text for _ in range(2)} == {"old on the replica", "old on the primary"}
+
+    def test_without_replicas_nothing_is_added(self, make_site: MakeSite):
+        site = make_site(**{"sqlalchemy.replica_urls": "", "db.token_secret": SECRET})
+
+        assert HEADER not in site.write("new").headers
+        assert HEADER not in site.read(position.token(1, secret=SECRET)).headers
+
+
+class TestPromise15ReadYourWrites:
+    def test_a_read_with_the_token_never_sees_the_past_and_one_without_may(
+        self, make_site: MakeSite, pair: PostgresqlPair
+    ):
+        site = make_site()
+        assert site.read().text == "old on the replica"
+        with pair.replay_paused():
+            token = site.write("new").headers[HEADER]
+
+            assert site.read().text == "old on the replica"
+            assert site.read(token).text == "new on the primary"
+
+        assert site.read(token).text == "new on the replica"
+
+    def test_the_token_is_short_and_valid_for_every_process(self, make_site: MakeSite, pair: PostgresqlPair):
+        token = make_site().write("new").headers[HEADER]
+        pair.wait_until_replayed()
+        with pair.replay_paused():
+            newer = make_site().write("newer").headers[HEADER]
+            other = make_site()
+
+            assert other.read(token).text == "new on the replica"
+            assert other.read(newer).text == "newer on the primary"
+        assert len(token) <= 32
+        assert token.replace("-", "").replace("_", "").isalnum()
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda token: token[:-1],
+            lambda token: "",
+            lambda token: "é" * 32,
+            # A later byte of the signature, then an earlier position under the signature of a later one.
+            lambda token: token[:-1] + ("A" if token[-1] != "A" else "B"),
+            lambda token: base64.urlsafe_b64encode(bytes(8) + base64.urlsafe_b64decode(token)[8:]).decode(),
+            lambda token: position.token(1, secret="a secret of somebody else, as long"),
+        ],
+        ids=["cut", "empty", "no ASCII", "changed", "forged", "another secret"],
+    )
+    def test_a_token_that_is_not_ours_is_answered_by_the_primary_with_a_good_one(
+        self, make_site: MakeSite, pair: PostgresqlPair, spoil: Callable[[str], str]
+    ):
+        site = make_site()
+        token = site.write("new").headers[HEADER]
+        pair.wait_until_replayed()
+
+        answer = site.read(spoil(token))
+
+        assert answer.text == "new on the primary"
+        pair.primary.value("CREATE TABLE later (); DROP TABLE later")
+        pair.wait_until_replayed()
+        assert site.read(answer.headers[HEADER]).text == "new on the replica"
+
+    def test_an_answer_carries_on_the_token_it_was_asked_with(self, make_site: MakeSite, pair: PostgresqlPair):
+        site = make_site()
+        token = site.write("new").headers[HEADER]
+
+        assert site.read(token).headers[HEADER] == token
+        assert site.write("", token, status=409).headers[HEADER] == token
+        assert site.client.get("/nowhere", headers={HEADER: token}, status=404).headers[HEADER] == token
+        assert HEADER not in site.read().headers
+        assert site.write("newer", token).headers[HEADER] > token
+
+    def test_a_replica_is_not_asked_again_how_far_it_has_come(
+        self, make_site: MakeSite, pair: PostgresqlPair, questions: list[str]
+    ):
+        site = make_site()
+        old = site.write("old").headers[HEADER]
+        new = site.write("new").headers[HEADER]
+        pair.primary.value("CREATE TABLE later (); DROP TABLE later")
+        pair.wait_until_replayed()
+
+        for token in (new, old, None, new):
+            assert site.read(token).text == "new on the replica"
+        assert len(questions) == 1
+
+    def test_a_commit_whose_position_is_lost_is_a_commit(self, make_site: MakeSite, pair: PostgresqlPair):
+        with cutting_proxy(pair.primary_url) as proxy:
+            site = make_site(**{"sqlalchemy.url": proxy.url})
+            site.write("old")
+            proxy.cut_at = b"pg_current_wal_insert_lsn"
+            token = site.write("new").headers[HEADER]
+            proxy.cut_at = None
+
+            assert proxy.cuts == 1
+            pair.wait_until_replayed()
+            assert site.read(token).text == "new on the primary"
+
+    def test_a_scope_reads_its_own_writes_unless_it_says_otherwise(self, make_site: MakeSite, pair: PostgresqlPair):
+        sessions = make_site().client.app.registry["db.sessions"]
+        query = sa.text("SELECT line FROM page")
+        with pair.replay_paused():
+            with scope.session_scope(sessions) as session:
+                session.execute(sa.text("UPDATE page SET line = 'new'"))
+            with scope.session_scope(sessions, readonly=True) as session:
+                assert session.scalar(query) == "new"
+            with scope.session_scope(sessions, readonly=True, primary=False) as session:
+                assert session.scalar(query) == "old"
+
+
+class TestPromise15WithoutAReplica:
+    @pytest.fixture(autouse=True)
+    def pause(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(replicas, "LEFT_ALONE_SECONDS", 0.3)
+
+    @pytest.mark.parametrize("is_warm", [True, False])
+    def test_reads_fall_back_to_the_primary_until_it_is_there_again(
+        self, make_site: MakeSite, pair: PostgresqlPair, questions: list[str], is_warm: bool
+    ):
+        site = make_site()
+        if is_warm:
+            assert site.read().text == "old on the replica"
+        pair.standby.stop()
+
+        assert site.read().text == "old on the primary"
+        asked = len(questions)
+        assert site.read().text == "old on the primary"
+        assert len(questions) == asked, "it was to be left alone"
+
+        pair.standby.start()
+        wait_until(lambda: site.read().text == "old on the replica", "the replica is read from again")
+
+    @pytest.mark.parametrize("is_warm", [True, False])
+    def test_one_that_falls_silent_costs_a_moment_once(
+        self, make_site: MakeSite, pair: PostgresqlPair, monkeypatch: pytest.MonkeyPatch, is_warm: bool
+    ):
+        monkeypatch.setattr(replicas, "LEFT_ALONE_SECONDS", 30)
+        site = make_site()
+        if is_warm:
+            assert site.read().text == "old on the replica"
+        pair.standby.freeze()
+
+        began = time.monotonic()
+        assert site.read().text == "old on the primary"
+        assert time.monotonic() - began < 1 + replicas.CONNECT_SECONDS
+        began = time.monotonic()
+        assert site.read().text == "old on the primary"
+        assert time.monotonic() - began < 0.5
+        pair.standby.thaw()
+
+    def test_another_replica_takes_over(self, make_site: MakeSite, pair: PostgresqlPair):
+        nowhere = pair.standby_url.replace(f":{pair.standby.port}", ":1")
+        site = make_site(**{"sqlalchemy.replica_urls": f"{nowhere} {pair.standby_url}"})
+
+        assert {site.read().text for _ in range(4)} == {"old on the replica"}
+
+
+class TestPromise16MaintenanceMode:
+    @pytest.mark.parametrize("is_warm", [True, False])
+    def test_with_the_primary_down_reads_go_on_and_writes_are_refused_at_once(
+        self, make_site: MakeSite, pair: PostgresqlPair, is_warm: bool
+    ):
+        site = make_site()
+        if is_warm:
+            site.write("old")
+            pair.wait_until_replayed()
+        pair.stop_primary()
+
+        assert site.read().text == "old on the replica"
+        began = time.monotonic()
+        assert site.write("new", status=503).text == "read-only"
+        assert time.monotonic() - began < 2
+        assert site.read(path="/fresh", status=503).text == "unavailable"
+
+        pair.start_primary()
+        assert site.write("new").text == "written"
+
+    def test_a_read_that_the_replica_cannot_answer_is_refused_rather_than_late(
+        self, make_site: MakeSite, pair: PostgresqlPair
+    ):
+        site = make_site()
+        with pair.replay_paused():
+            token = site.write("new").headers[HEADER]
+            pair.stop_primary()
+
+            assert site.read(token, status=503).text == "unavailable"
+            assert site.read().text == "old on the replica"
+            pair.start_primary()
+
+    def test_a_promoted_replica_takes_the_writes_without_a_new_start(self, make_site: MakeSite, pair: PostgresqlPair):
+        hosts = f"host=127.0.0.1:{pair.primary.port}&host=127.0.0.1:{pair.standby.port}"
+        url = f"postgresql://postgres@/postgres?{hosts}&target_session_attrs=read-write"
+        site = make_site(**{"sqlalchemy.url": url})
+        before = site.write("before").headers[HEADER]
+        pair.wait_until_replayed()
+        pair.stop_primary()
+        assert site.write("meanwhile", status=503).text == "read-only"
+        assert site.read(before).text.startswith("before on the replica")
+
+        pair.promote()
+
+        token = site.write("after").headers[HEADER]
+        assert token > before
+        for _ in range(3):
+            assert site.read(token).text == "after on the primary"
+
+
+class TestPromise16WritesOff:
+    def test_writes_are_refused_and_reads_go_on(self, make_notes: MakeNotes):
+        def view(request: Request) -> Response:
+            request.dbsession.execute(sa.select(Note.text))
+            return Response("done")
+
+        notes = make_notes(view, catch_all=False, configure=say_it, **{"db.writes": "off"})
+
+        assert notes.client.post("/notes", status=503).text == "read-only"
+        assert notes.client.get("/notes").text == "done"
+        with pytest.raises(errors.ReadOnly), scope.session_scope(notes.sessions) as session:
+            session.add(Note(text="from a script"))
+        assert notes.texts() == []
+        assert notes.checked_out() == 0
+
+
+def say_it(config: Configurator) -> None:
+    config.add_exception_view(say_what_it_means, context=Exception)
