@@ -13,12 +13,12 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy import exc as sa_exc
-from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState
 
 from myapp import settings
-from myapp.db import admission, faults, measuring, postgresql, sqlite
+from myapp.db import admission, errors, faults, measuring, postgresql, sqlite, unit
 
 # A connection at rest this long may have been closed by the server or something between: it is asked first.
 IDLE_SECONDS_BEFORE_PING = 10.0
@@ -48,6 +48,7 @@ def build(database: settings.Database) -> Engine:
     policy = _policy(url.get_backend_name())
     lines = admission.Admission(database, one_writer=url.get_backend_name() == "sqlite")
     engine = sa.create_engine(url, execution_options={admission.OPTION: lines}, **policy.engine_arguments(database))
+    event.listen(engine, "commit", _let_owners_commit)
     with measuring.around(engine):
         policy.listen(engine, database)
         faults.listen(engine)
@@ -65,6 +66,15 @@ def dispose_all() -> None:
 
 def _policy(dialect: str) -> Policy:
     return sqlite if dialect == "sqlite" else postgresql
+
+
+def _let_owners_commit(connection: Connection) -> None:
+    work = unit.find(connection)
+    if work is not None and not work.may_commit:
+        raise errors.SessionOwned(
+            "commit() was called on the connection of a session. A unit of work is committed whole at its end, by the "
+            "owner of its session."
+        )
 
 
 def _ping_after_idling(engine: Engine) -> None:

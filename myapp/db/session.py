@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Any, NoReturn
 
+from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -24,7 +25,7 @@ class UnitOfWorkSession(Session):
     Raises:
         SessionEnded: any use after the owner ended it.
         SessionThread: any use from a thread other than the one that made it.
-        SessionOwned: `commit()` or `rollback()` by anyone but the owner.
+        SessionOwned: `commit()` or `rollback()` by anyone but the owner, also on the session's connection.
     """
 
     def __init__(self, bind: Any = None, *, owner: str = "a script", unit: Unit | None = None, **options: Any) -> None:
@@ -32,6 +33,7 @@ class UnitOfWorkSession(Session):
         super().__init__(bind, execution_options={OPTION: unit}, **options)
         self.owner = owner
         self.unit = unit
+        unit.may_commit = False
         self.ended = False
         self._thread = threading.get_ident()
         self._admission: Admission | None = None
@@ -77,9 +79,11 @@ class UnitOfWorkSession(Session):
     def close(self) -> None:
         """End the session; whatever was not committed is rolled back. May be called again."""
         self.ended = True
-        super().close()
-        self.unit.report.enter(Place.ELSEWHERE)
-        self._leave()
+        try:
+            super().close()
+        finally:
+            self.unit.report.enter(Place.ELSEWHERE)
+            self._leave()
 
     def _enter(self, bind: Engine | Connection) -> Engine | Connection:
         """Wait for a place at this engine, and return the one to use from now on."""
@@ -108,3 +112,12 @@ class UnitOfWorkSession(Session):
                 f"The session of {self.owner} was used from another thread. A session is one unit of work on one "
                 "thread; open one there with session_scope()."
             )
+
+
+def _end(session: UnitOfWorkSession) -> None:
+    # A savepoint that is released comes here too.
+    if not session.in_nested_transaction():
+        session.unit.may_commit = True
+
+
+event.listen(UnitOfWorkSession, "before_commit", _end)

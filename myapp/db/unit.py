@@ -22,7 +22,8 @@ class Unit:
     """One unit of work: what it may do and for how long; None leaves a choice to the settings.
 
     With replicas, `position` is where in the primary's log the data must be that a read sees, and after a commit where
-    that commit is; `begin_seconds` is how long a replica may take to answer BEGIN.
+    that commit is; `begin_seconds` is how long a replica may take to answer BEGIN. `may_commit` is True for a session
+    only while its owner ends it.
     """
 
     readonly: bool = False
@@ -33,6 +34,7 @@ class Unit:
     primary: bool = False
     position: int | None = None
     begin_seconds: float = math.inf
+    may_commit: bool = True
 
 
 # What runs on a connection without a session: migrations, the check at start.

@@ -245,3 +245,15 @@ class TestPromise09TheCommitComesFirst:
             response = notes.client.post("/notes", {"end": end}, status=500)
             assert errors.SessionOwned.__name__ in response.text
         assert notes.texts() == []
+
+    def test_a_view_that_commits_on_its_connection_is_refused(self, make_notes: MakeNotes):
+        def view(request: Request) -> Response:
+            with request.dbsession.begin_nested():
+                request.dbsession.execute(INSERT)
+            request.dbsession.connection().commit()
+            return Response()
+
+        notes = make_notes(view)
+
+        assert errors.SessionOwned.__name__ in notes.client.post("/notes", status=500).text
+        assert notes.texts() == []
