@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from sqlalchemy.engine import Engine
 
 from myapp import settings
 from myapp.db import engine, factory
@@ -37,6 +39,24 @@ def opened(ini: str | None, environ: Mapping[str, str]) -> Iterator[Database]:
         yield Database(sessions=factory.build(made), application=read.application)
     finally:
         made.dispose()
+
+
+@contextmanager
+def two_opened(ini: str | None, environ: Mapping[str, str]) -> Iterator[tuple[Engine, Engine]]:
+    """Lend the first database and the second, of whatever schema.
+
+    Raises:
+        settings.SettingsError: there is no such file, a setting in it is bad, or it names no second database.
+    """
+    read = settings.read(_raw(ini, environ), environ).database
+    if read.second_url is None:
+        raise settings.SettingsError(["sqlalchemy.second_url is not set, so there is no second database"])
+    first, second = (engine.build(replace(read, url=url)) for url in (read.url, read.second_url))
+    try:
+        yield first, second
+    finally:
+        first.dispose()
+        second.dispose()
 
 
 def _raw(ini: str | None, environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ from sqlalchemy import exc as sa_exc
 from myapp import errors, settings
 from myapp.db import errors as db_errors
 from myapp.migrations import head
-from myapp.scripts import keys, prune
+from myapp.scripts import keys, prune, recover
 from myapp.scripts.importing import command as importing
 from myapp.scripts.importing import service
 
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     keys.add_to(groups)
     importing.add_to(groups)
     prune.add_to(groups)
+    recover.add_to(groups)
     return parser
 
 

@@ -1,0 +1,187 @@
+"""A process killed in the middle of a two-phase commit: `myapp database recover` makes it whole, either way.
+
+The process is a real one, and SIGKILL gives it no chance to tidy up.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg import sql
+
+from myapp.db import decisions, engine, recovery
+from myapp.settings import Database
+from tests.own_postgresql import wait_until
+from tests.two_databases import Pair
+
+WAIT_SECONDS = 60
+WRITE = "INSERT INTO lines VALUES ('second')"
+AFTER, BEFORE = "after the decision", "before the decision"
+
+
+def die(pair: Pair, moment: str) -> None:
+    """Write in both databases in a process that is killed on the way."""
+    command = [sys.executable, "-m", "tests.two_databases", pair.first, pair.second, moment]
+    assert subprocess.run(command, timeout=WAIT_SECONDS, check=False).returncode == -signal.SIGKILL
+    # The server needs a moment to notice.
+    wait_until(lambda: pair.rows(pair.first, OTHERS) == [0], "the killed process's transaction is over")
+
+
+OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+@pytest.fixture
+def recover(
+    pair: Pair, tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Return a function that runs the command and returns its exit code and what it says."""
+    from myapp.scripts import main
+
+    ini = tmp_path / "two.ini"
+    ini.write_text(f"[app:main]\nsqlalchemy.url = {pair.first}\nsqlalchemy.second_url = {pair.second}\n")
+
+    def run(*options: str) -> tuple[int, str]:
+        capsys.readouterr()
+        code = main.main(["database", "recover", "--ini", str(ini), *options])
+        return code, capsys.readouterr().out
+
+    return run
+
+
+class TestKilledProcess:
+    @pytest.mark.parametrize(
+        ("moment", "left", "outcome", "lines"),
+        [
+            (BEFORE, ([], []), "rolled back", ([], [])),
+            (AFTER, (["first"], []), "committed", (["first"], ["second"])),
+        ],
+    )
+    def test_is_made_whole_by_the_command(
+        self, pair: Pair, recover: Callable[..., tuple[int, str]], moment: str, left, outcome: str, lines
+    ):
+        die(pair, moment)
+        assert pair.lines == left
+        (name,) = pair.prepared
+
+        code, said = recover("--dry-run")
+        assert (code, pair.prepared) == (0, [name])
+        assert said.splitlines()[0].startswith(name)
+        assert said.splitlines()[0].endswith(outcome)
+        assert said.splitlines()[1] == "1 prepared, 1 would be finished, 0 left; 0 decisions deleted."
+
+        code, said = recover()
+        assert (code, pair.prepared, pair.lines) == (0, [], lines)
+        assert said.splitlines()[1] == "1 prepared, 1 finished, 0 left; 1 decisions deleted."
+
+        assert recover() == (0, "0 prepared, 0 finished, 0 left; 0 decisions deleted.\n")
+
+    def test_leaves_what_is_prepared_in_the_way_of_others_until_then(
+        self, pair: Pair, recover: Callable[..., tuple[int, str]]
+    ):
+        die(pair, BEFORE)
+        with psycopg.connect(pair.second, autocommit=True) as connection:
+            connection.execute("SET lock_timeout = '50ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                connection.execute(WRITE)
+
+            recover()
+            connection.execute(WRITE)
+
+
+@pytest.fixture
+def engines(pair: Pair) -> Iterator[tuple[sa.Engine, sa.Engine]]:
+    made = [engine.build(Database(url=url)) for url in (pair.first, pair.second)]
+    recovery.require(*made)
+    yield made[0], made[1]
+    for each in made:
+        each.dispose()
+
+
+def prepare(pair: Pair, name: str, statement: str = WRITE) -> None:
+    with psycopg.connect(pair.second, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute(statement)
+        connection.execute(sql.SQL("PREPARE TRANSACTION {}").format(sql.Literal(name)))
+
+
+class TestRecovery:
+    def test_leaves_alone_what_is_still_being_decided(
+        self, pair: Pair, engines, recover: Callable[..., tuple[int, str]]
+    ):
+        with engines[0].connect() as deciding:
+            name = decisions.announce(deciding)
+            prepare(pair, name)
+
+            code, said = recover()
+            assert (code, pair.prepared) == (1, [name])
+            assert "still under way" in said
+            deciding.commit()
+
+        assert recover()[0] == 0
+        assert pair.lines == ([], ["second"])
+
+    def test_leaves_alone_what_another_first_database_decides(
+        self, pair: Pair, recover: Callable[..., tuple[int, str]]
+    ):
+        for name in ("myapp:1:2:other", "somebody's own"):
+            prepare(pair, name, "SELECT 1")
+
+        code, said = recover()
+
+        assert code == 0
+        assert len(pair.prepared) == 2
+        assert "myapp:1:2:other" in said
+        assert "another first database decides" in said
+        assert "somebody" not in said
+
+    def test_has_decided_for_good_when_it_rolls_back(self, pair: Pair, engines):
+        first, second = engines
+        with first.connect() as connection:
+            name = connection.scalar(sa.text(decisions.PREFIX)) + "never announced"
+        prepare(pair, name)
+
+        assert recovery.settle(first, second, name) is decisions.Decision.ROLLBACK
+        assert decisions.decide(first, name) is decisions.Decision.ROLLBACK
+        assert pair.lines == ([], [])
+
+    def test_two_at_once_agree(self, pair: Pair, engines):
+        first, second = engines
+        with first.begin() as connection:
+            names = [decisions.announce(connection) for _ in range(5)]
+        names += [f"{name}x" for name in names]
+        for number, name in enumerate(names):
+            prepare(pair, name, f"INSERT INTO lines VALUES ('{number}')")
+
+        with ThreadPoolExecutor(4) as threads:
+            runs = [threads.submit(lambda: list(recovery.recover(first, second))) for _ in range(4)]
+            found = [each for run in runs for each in run.result(WAIT_SECONDS)]
+
+        assert pair.lines == ([], ["0", "1", "2", "3", "4"])
+        assert {each.outcome for each in found if each.transaction.name.endswith("x")} == {"rolled back"}
+        assert {each.outcome for each in found if not each.transaction.name.endswith("x")} == {"committed"}
+
+    def test_keeps_the_decisions_that_something_waits_for(self, pair: Pair, engines):
+        first, second = engines
+        with first.begin() as connection:
+            waited_for, settled = (decisions.announce(connection) for _ in range(2))
+        prepare(pair, waited_for)
+
+        assert recovery.forget(first, second) == 1
+        assert pair.rows(pair.first, "SELECT name FROM second_database_decisions") == [waited_for]
+        assert settled != waited_for
+
+    def test_says_what_is_missing(self, pair: Pair, tmp_path, capsys: pytest.CaptureFixture[str]):
+        from myapp.scripts import main
+
+        ini = tmp_path / "one.ini"
+        ini.write_text(f"[app:main]\nsqlalchemy.url = {pair.first}\n")
+
+        assert main.main(["database", "recover", "--ini", str(ini)]) == 2
+        assert "sqlalchemy.second_url is not set" in capsys.readouterr().err
