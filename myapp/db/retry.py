@@ -1,4 +1,4 @@
-"""When a request is run again, and after how long.
+"""When a unit of work is done again, and after how long: a request's, and with `run` a script's or a worker's.
 
 pyramid_retry runs it; the tween here decides. It stands outside whatever belongs to one attempt, so between two
 attempts nothing is held: no session, no connection, no place in a line. An attempt that will be repeated ends in its
@@ -11,11 +11,13 @@ The pause is drawn at random up to a bound that doubles with each attempt, so th
 from __future__ import annotations
 
 import logging
+import math
 import random
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import quote
 
 import pyramid_retry
@@ -24,10 +26,17 @@ from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import INGRESS
+from sqlalchemy import exc as sa_exc
 
-from myapp.db import errors
+from myapp.db import errors, scope
+from myapp.db.factory import Sessions
+from myapp.db.session import UnitOfWorkSession
 
 log = logging.getLogger(__name__)
+
+# Without settings, in `run`.
+ATTEMPTS_MAX = 3
+BACKOFF_SECONDS = 0.02
 
 PAUSE_SECONDS_MAX = 1.0
 MILLISECONDS = 1000
@@ -40,6 +49,7 @@ ATTEMPT, ATTEMPTS = "retry.attempt", "retry.attempts"
 REPORTING_TWEEN = "myapp.db.reporting.reporting_tween"
 
 Handler = Callable[[Request], Response]
+ResultT = TypeVar("ResultT")
 
 
 def includeme(config: Configurator) -> None:
@@ -92,6 +102,38 @@ def repeating_tween(handler: Handler, registry: Registry) -> Handler:
         return response
 
     return attempt
+
+
+def run(
+    sessions: Sessions,
+    work: Callable[[UnitOfWorkSession], ResultT],
+    *,
+    attempts_max: int = ATTEMPTS_MAX,
+    isolation: str | None = None,
+    timeout_seconds: float | None = None,
+    owner: str = "a run()",
+) -> ResultT:
+    """Do a unit of work in a `session_scope` and return its result; do it again when another one was in the way.
+
+    Shape: `work` begins anew each time, with a session of its own; what it keeps outside of it, it must set anew.
+    `timeout_seconds` bounds all attempts together.
+    """
+    until = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
+    attempt = 0
+    while True:
+        left = None if timeout_seconds is None else until - time.monotonic()
+        try:
+            with scope.session_scope(sessions, isolation=isolation, timeout_seconds=left, owner=owner) as session:
+                return work(session)
+        except (errors.DatabaseError, sa_exc.SQLAlchemyError) as exc:
+            meaning = errors.meaning(exc)
+            seconds = pause_seconds(attempt, BACKOFF_SECONDS)
+            attempt += 1
+            is_last = attempt == attempts_max or time.monotonic() + seconds >= until
+            if is_last or meaning is None or not meaning.is_retryable:
+                raise
+            log.info("%s attempt=%d is repeated in %.0fms: %s", owner, attempt, seconds * MILLISECONDS, meaning.cause)
+        time.sleep(seconds)
 
 
 def _repeated(request: Request, exc: BaseException, first_seconds: float) -> Repeated | None:
