@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -41,6 +42,8 @@ def page(request: Request) -> Response:
     line, on_replica = request.dbsession.execute(query).one()
     return Response(f"{line} on the {'replica' if on_replica else 'primary'}")
 
+
+ON_REPLICA = sa.text("SELECT pg_is_in_recovery()")
 
 VIEWS: dict[str, dict[str, object]] = {"page": {}, "fresh": {"primary": True}, "strict": {"isolation": "SERIALIZABLE"}}
 
@@ -267,23 +270,52 @@ class TestPromise15WithoutAReplica:
         pair.standby.start()
         wait_until(lambda: site.read().text == "old on the replica", "the replica is read from again")
 
-    @pytest.mark.parametrize("is_warm", [True, False])
+    @pytest.mark.parametrize("known", ["new", "in use", "to be asked"])
     def test_one_that_falls_silent_costs_a_moment_once(
-        self, make_site: MakeSite, pair: PostgresqlPair, monkeypatch: pytest.MonkeyPatch, is_warm: bool
+        self,
+        make_site: MakeSite,
+        pair: PostgresqlPair,
+        monkeypatch: pytest.MonkeyPatch,
+        questions: list[str],
+        known: str,
     ):
         monkeypatch.setattr(replicas, "LEFT_ALONE_SECONDS", 30)
         site = make_site()
-        if is_warm:
+        if known != "new":
             assert site.read().text == "old on the replica"
+            questions.clear()
         pair.standby.freeze()
+        token = site.write("old").headers[HEADER] if known == "to be asked" else None
 
         began = time.monotonic()
-        assert site.read().text == "old on the primary"
+        with ThreadPoolExecutor(3) as threads:
+            answers = list(threads.map(site.read, [token, token, token]))
+        assert {answer.text for answer in answers} == {"old on the primary"}
         assert time.monotonic() - began < 1 + replicas.CONNECT_SECONDS
         began = time.monotonic()
-        assert site.read().text == "old on the primary"
+        assert site.read(token).text == "old on the primary"
         assert time.monotonic() - began < 0.5
+        assert known != "new" or len(questions) == 1, "one was to try, the others to go elsewhere"
         pair.standby.thaw()
+
+    def test_one_that_was_started_again_is_not_met_on_its_dead_connections(
+        self, make_site: MakeSite, pair: PostgresqlPair, monkeypatch: pytest.MonkeyPatch
+    ):
+        site = make_site()
+        sessions = site.client.app.registry["db.sessions"]
+        with (
+            scope.session_scope(sessions, readonly=True, primary=False) as one,
+            scope.session_scope(sessions, readonly=True, primary=False) as other,
+        ):
+            assert {one.scalar(ON_REPLICA), other.scalar(ON_REPLICA)} == {True}
+        pair.standby.stop()
+        pair.standby.start()
+        monkeypatch.setattr(replicas, "LEFT_ALONE_SECONDS", 0)
+
+        # To be answered it would have to ask, on the first of the two.
+        assert site.read(site.write("new").headers[HEADER]).text == "new on the primary"
+        pair.wait_until_replayed()
+        assert site.read().text == "new on the replica"
 
     def test_another_replica_takes_over(self, make_site: MakeSite, pair: PostgresqlPair):
         nowhere = pair.standby_url.replace(f":{pair.standby.port}", ":1")
@@ -340,6 +372,16 @@ class TestPromise16MaintenanceMode:
         assert token > before
         for _ in range(3):
             assert site.read(token).text == "after on the primary"
+
+    def test_a_primary_that_was_set_read_only_refuses_writes(self, make_site: MakeSite, pair: PostgresqlPair):
+        pair.primary.value("ALTER DATABASE postgres SET default_transaction_read_only = on")
+        try:
+            site = make_site()
+
+            assert site.write("new", status=503).text == "read-only"
+            assert site.read().text == "old on the replica"
+        finally:
+            pair.primary.value("BEGIN READ WRITE; ALTER DATABASE postgres RESET ALL; COMMIT")
 
 
 class TestPromise16WritesOff:
