@@ -59,8 +59,8 @@ class _Route:
 class Metrics(Collector):
     """The counters of one application."""
 
-    def __init__(self, engines: Mapping[str, Engine]) -> None:
-        self.engines = engines
+    def __init__(self, engines: Callable[[], Mapping[str, Engine]]) -> None:
+        self._engines = engines
         self.registry = CollectorRegistry()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
@@ -97,7 +97,7 @@ class Metrics(Collector):
         """Return what was counted, and what there is right now of the pools."""
         with self._lock:
             counted = [*self._of_requests(), *self._of_routes(), *self._of_counts()]
-        return [*counted, *_of_pools(self.engines)]
+        return [*counted, *_of_pools(self._engines())]
 
     def _of_requests(self) -> Iterator[Metric]:
         family = CounterMetricFamily("http_requests", "Requests answered.", labels=("route", "method", "status"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pyramid_retry
 from pyramid.config import Configurator
@@ -17,8 +17,9 @@ from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import INGRESS
+from sqlalchemy.engine import Engine
 
-from myapp.db import deadline, errors, request_log, trace
+from myapp.db import deadline, errors, request_log, retry, trace
 from myapp.db.metrics import NO_ROUTE, Metrics
 from myapp.db.report import Place, Report
 
@@ -29,8 +30,9 @@ Handler = Callable[[Request], Response]
 
 
 def includeme(config: Configurator) -> None:
-    """Report on every request. The engine and the settings are in the registry by then."""
-    config.registry["db.metrics"] = Metrics({"primary": config.registry["db.engine"]})
+    """Report on every request."""
+    config.registry["db.metrics"] = Metrics(lambda: _engines(config.registry))
+    config.add_subscriber(_count_repeat, retry.Repeated)
     config.add_request_method(db_report, reify=True)
     config.add_request_method(trace.trace_id, reify=True)
     config.add_tween("myapp.db.reporting.reporting_tween", under=INGRESS, over="myapp.db.request.ending_tween")
@@ -106,7 +108,25 @@ def _attributes(request: Request, report: Report) -> dict[str, str | int | float
 
 def _cause(exception: BaseException | None, status: int) -> str:
     """Return why a unit of work was given up: by the database, by the application's answer, or by a fault."""
-    meaning = None if exception is None else errors.translate(exception)
+    meaning = None if exception is None else errors.meaning(exception)
     if meaning is not None:
-        return meaning.code
+        return meaning.cause
+    if isinstance(exception, errors.DatabaseError):
+        return exception.code
     return "answer" if status < SERVER_ERROR else "fault"
+
+
+def _count_repeat(repeated: retry.Repeated) -> None:
+    metrics: Metrics = repeated.request.registry["db.metrics"]
+    metrics.count("db_retries", repeated.cause)
+
+
+def _engines(registry: Registry) -> Mapping[str, Engine]:
+    """Return every engine of the application by the name it has in the metrics."""
+    engines = {"primary": registry["db.engine"]}
+    if "db.second.engine" in registry:
+        engines["second"] = registry["db.second.engine"]
+    if "db.replicas" in registry:
+        replicas = enumerate(registry["db.replicas"].members, 1)
+        engines |= {f"replica-{number}": replica.engine for number, replica in replicas}
+    return engines

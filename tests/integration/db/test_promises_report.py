@@ -154,6 +154,7 @@ class TestPromise18Report:
         assert told["total"] >= sum(ms for name, ms in told.items() if name != "total")
         assert samples(notes)["db_statements_total", "notes"] == 1
         assert samples(notes)["db_rollbacks_total", "conflict"] == 1
+        assert samples(notes)["db_retries_total", "conflict"] == 1
 
     def test_a_request_without_the_database_is_told_of_as_well(self, make_notes: MakeNotes, lines: Lines):
         notes = make_notes(lambda _request: Response())

@@ -172,7 +172,9 @@ class TestOpenTelemetry:
             "myapp.db.attempts": 1,
         }
 
-    def test_is_not_needed(self, notes_url: str):
+    # It takes a process of its own, and has nothing to do with the database.
+    @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+    def test_is_not_needed(self, notes_url: str, dialect: str):
         command = [sys.executable, "-c", WITHOUT_OPENTELEMETRY, notes_url, sent()["traceparent"]]
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
