@@ -47,7 +47,7 @@ Handler = Callable[[Request], Response]
 
 
 class Stream:
-    """The body of a response; dropped or closed, it gives its connection back.
+    """The body of a response; closed or dropped, it gives its connection back, as its generator does.
 
     One thread iterates, any may close. Not begun, it holds nothing.
 
@@ -86,8 +86,6 @@ class Stream:
         with self._lock:
             self._made.clear()
             self._chunks.close()
-
-    __del__ = close
 
     def end_late(self) -> None:
         """Cut the body off, since the time is over."""
