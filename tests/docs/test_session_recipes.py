@@ -21,7 +21,7 @@ from myapp.db import scope
 PAGE = Path(__file__).parents[2] / "docs" / "sessions-experiment.md"
 SECTION = re.compile(r"^### (.+?)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SECONDS_MAX = 20
+SECONDS_MAX = 10
 
 Load = Callable[[str], Any]
 
@@ -150,12 +150,8 @@ class TestWorkers:
     def test_do_each_job_once_and_stop_when_told(self, load: Load):
         recipe = load("A worker")
         write(recipe, *(f"job {number}" for number in range(20)))
-        stop_when_idle(recipe)
 
-        with ThreadPoolExecutor(2) as threads:
-            workers = [threads.submit(recipe.work, pause_seconds=SECONDS_MAX) for _ in range(2)]
-            for worker in workers:
-                worker.result(SECONDS_MAX)
+        assert run_workers(recipe, 2) == 20
 
         assert texts(recipe) == [f"job {number} (seen)" for number in range(20)]
         assert recipe.bind.pool.checkedout() == 0
@@ -174,26 +170,36 @@ class TestWorkers:
     def test_go_on_after_a_fault_of_the_database(self, load: Load, caplog: pytest.LogCaptureFixture):
         recipe = load("A worker")
         write(recipe, "job")
-        stop_when_idle(recipe)
         fail_first_query(recipe.bind)
 
-        recipe.work(pause_seconds=0.01)
+        assert run_workers(recipe, 1) == 1
 
         assert "no_such_table" in caplog.text
         assert texts(recipe) == ["job (seen)"]
 
 
-def stop_when_idle(recipe: Any) -> None:
-    """Tell the workers to stop as soon as one finds no job."""
+def run_workers(recipe: Any, count: int) -> int:
+    """Let workers do all the jobs, tell them to stop as soon as one finds none, and return how many were done."""
     take_one = recipe.take_one
+    done: list[bool] = []
 
     def take_one_or_stop() -> bool:
         found: bool = take_one()
-        if not found:
+        if found:
+            done.append(found)
+        else:
             recipe.stopping.set()
         return found
 
     recipe.take_one = take_one_or_stop
+    with ThreadPoolExecutor(count) as threads:
+        workers = [threads.submit(recipe.work, pause_seconds=0.01) for _ in range(count)]
+        try:
+            for worker in workers:
+                worker.result(SECONDS_MAX)
+        finally:
+            recipe.stopping.set()
+    return len(done)
 
 
 def fail_first_query(engine: Engine) -> None:
