@@ -53,6 +53,7 @@ def requests(shop: Shop, recorded: str) -> dict[str, tuple[str, str, Any, dict[s
         "GET …/verify": ("GET", "verify", None, {}),
         "GET /readyz": ("GET", "/readyz", None, {}),
         "GET /healthz": ("GET", "/healthz", None, {}),
+        "GET /metrics": ("GET", "/metrics", None, {}),
     }  # fmt: skip
 
 
