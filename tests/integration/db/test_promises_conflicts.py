@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import pytest
 import sqlalchemy as sa
+from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 from sqlalchemy.engine import Engine
@@ -30,6 +31,20 @@ SERIALIZABLE = {"isolation": "SERIALIZABLE"}
 # Each database has conflicts that the other does not know.
 only_on_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 only_on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+
+
+def in_every_surrounding(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test with and without exception views, and with and without a commit veto."""
+    test = pytest.mark.parametrize("catch_all", [True, False], ids=["exception view", "no exception view"])(test)
+    return pytest.mark.parametrize("veto", [True, False], ids=["veto", "no veto"])(test)
+
+
+def with_or_without(veto: bool) -> Callable[[Configurator], None]:
+    def configure(config: Configurator) -> None:
+        if not veto:
+            config.get_settings()["tm.commit_veto"] = None
+
+    return configure
 
 
 def interfere(engine: Engine, statement: str) -> None:
@@ -90,11 +105,11 @@ PHASES: dict[str, Callable[[Request], Response]] = {"view": in_view, "flush": at
 class TestPromise11RetriedAtEveryPhase:
     @only_on_postgresql
     @pytest.mark.parametrize("phase", PHASES)
-    @pytest.mark.parametrize("catch_all", [True, False], ids=["exception view", "no exception view"])
+    @in_every_surrounding
     def test_a_serialization_failure_before_commit(
-        self, make_notes: MakeNotes, dialect: str, phase: str, catch_all: bool
+        self, make_notes: MakeNotes, dialect: str, phase: str, catch_all: bool, veto: bool
     ):
-        notes = make_notes(PHASES[phase], db=SERIALIZABLE, catch_all=catch_all)
+        notes = make_notes(PHASES[phase], db=SERIALIZABLE, catch_all=catch_all, configure=with_or_without(veto))
         add_first_note(notes)
 
         assert notes.client.post("/notes").text == "2"
@@ -102,11 +117,11 @@ class TestPromise11RetriedAtEveryPhase:
         assert notes.checked_out() == 0
 
     @only_on_postgresql
-    @pytest.mark.parametrize("catch_all", [True, False], ids=["exception view", "no exception view"])
+    @in_every_surrounding
     def test_a_serialization_failure_in_commit_replays_the_body(
-        self, make_notes: MakeNotes, dialect: str, catch_all: bool
+        self, make_notes: MakeNotes, dialect: str, catch_all: bool, veto: bool
     ):
-        notes = make_notes(at_commit, db=SERIALIZABLE, catch_all=catch_all)
+        notes = make_notes(at_commit, db=SERIALIZABLE, catch_all=catch_all, configure=with_or_without(veto))
 
         assert notes.client.post("/notes", "a body").text == "2"
         assert notes.texts() == ["a body", "other"]
@@ -162,17 +177,24 @@ class TestPromise11RetriedAtEveryPhase:
         assert notes.checked_out() == 0
 
     @only_on_sqlite
-    def test_a_busy_sqlite(self, make_notes: MakeNotes, dialect: str):
+    @pytest.mark.parametrize("phase", ["view", "flush"])
+    @in_every_surrounding
+    def test_a_busy_sqlite(self, make_notes: MakeNotes, dialect: str, phase: str, catch_all: bool, veto: bool):
         blockers: list[sa.Connection] = []
 
         def view(request: Request) -> Response:
             attempt = request.environ["retry.attempt"]
             if attempt == 1:
                 blockers[0].rollback()
-            request.dbsession.execute(WRITE, {"id": 1, "text": "mine"})
+            if phase == "view":
+                request.dbsession.execute(WRITE, {"id": 1, "text": "mine"})
+            else:
+                request.dbsession.add(Note(id=1, text="mine"))
             return Response(str(attempt + 1))
 
-        notes = make_notes(view, **{"db.busy_timeout_seconds": "0.1"})
+        notes = make_notes(
+            view, catch_all=catch_all, configure=with_or_without(veto), **{"db.busy_timeout_seconds": "0.1"}
+        )
         with notes.engine.connect() as blocker:
             blocker.execute(COUNT)
             blockers.append(blocker)
