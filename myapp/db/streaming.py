@@ -15,6 +15,7 @@ the server, which cuts the connection: a truncated body never looks like a whole
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import logging
 import threading
@@ -55,21 +56,17 @@ class Stream:
         DeadlineExceeded: the request's time was over before the body was sent; the session was ended at that moment.
     """
 
-    def __init__(self, chunks: Generator[bytes], deadline: Deadline, *, owner: str) -> None:
-        self._chunks = chunks
-        self._owner = owner
+    def __init__(self, session: UnitOfWorkSession, rows: Rows, deadline: Deadline) -> None:
+        self._owner = session.owner
+        self._chunks = _chunks(session, rows, functools.partial(_watch, weakref.ref(self), deadline))
         self._made: deque[bytes] = deque()
         self._is_late = False
         self._lock = threading.Lock()
-        # While a client does not read, the server's thread waits with it, and nobody else would look at the time.
-        self._watch = threading.Timer(deadline.remaining(), _end_late, [weakref.ref(self)])
-        self._watch.daemon = True
 
     def begin(self) -> None:
         """Open the session and make the first chunk."""
         with self._lock:
             self._made.extend(itertools.islice(self._chunks, 1))
-        self._watch.start()
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -82,7 +79,6 @@ class Stream:
 
     def close(self) -> None:
         """End the session, wherever the body is; may be called again."""
-        self._watch.cancel()
         with self._lock:
             self._made.clear()
             self._chunks.close()
@@ -90,8 +86,8 @@ class Stream:
     def end_late(self) -> None:
         """Cut the body off, since the time is over."""
         self._is_late = True
+        log.warning("The time for %s is over before its body is sent; it is cut off.", self._owner)
         self.close()
-        log.warning("The time for %s was over before its body was sent, so it was cut off.", self._owner)
 
 
 def dbstream(request: Request, rows: Rows) -> Stream:
@@ -100,16 +96,16 @@ def dbstream(request: Request, rows: Rows) -> Stream:
     Raises:
         SessionMisuse: the request writes, so that its stream could fail, or be repeated, after it was committed.
     """
-    owner = f"the stream of {request.method} {request.path}"
     unit = entered.unit(request)
     if not unit.readonly:
         raise errors.SessionMisuse(
             f"request.dbstream() was called, but {request.method} {request.path} may write. Let the view write and "
             'answer briefly, and stream in a GET; a view that only reads may say so with db={"readonly": True}.'
         )
+    owner = f"the stream of {request.method} {request.path}"
     session = request.registry["db.sessions"](owner=owner, unit=unit)
     event.listen(session, "do_orm_execute", _fetch_piecemeal)
-    stream = Stream(_chunks(session, rows), request.db_deadline, owner=owner)
+    stream = Stream(session, rows, request.db_deadline)
     # Weakly: a stream that is dropped, as its response is, ends by that.
     request.__dict__.setdefault(STREAMS, weakref.WeakSet()).add(stream)
     return stream
@@ -132,18 +128,27 @@ def streaming_tween(handler: Handler, registry: Registry) -> Handler:
     return excview_tween_factory(beginning, registry)  # type: ignore[no-any-return]
 
 
+def _watch(found: weakref.ref[Stream], deadline: Deadline) -> threading.Timer:
+    """Have the stream end at the deadline: where a client does not read, the server's thread waits and cannot look."""
+    watch = threading.Timer(deadline.remaining(), _end_late, [found])
+    watch.daemon = True
+    watch.start()
+    return watch
+
+
 def _end_late(found: weakref.ref[Stream]) -> None:
     stream = found()
     if stream is not None:
         stream.end_late()
 
 
-def _chunks(session: UnitOfWorkSession, rows: Rows) -> Generator[bytes]:
+def _chunks(session: UnitOfWorkSession, rows: Rows, watch: Callable[[], threading.Timer]) -> Generator[bytes]:
     """Make the body in pieces of about `CHUNK_BYTES`; before the last one is sent the session has ended."""
     made: list[bytes] = []
     size = 0
     with contextlib.ExitStack() as stack:
         stack.callback(session.close)
+        stack.callback(watch().cancel)
         stack.enter_context(session.begin())
         pieces = rows(session)
         if isinstance(pieces, Generator):

@@ -235,6 +235,15 @@ class TestPromise21Streaming:
         assert notes.texts() == []
 
 
+    def test_leaves_no_thread_behind(self, make_notes: MakeNotes):
+        notes = make_notes(stream)
+        before = threading.active_count()
+        for _ in range(3):
+            notes.client.get(f"/notes?count={2 * streaming.CHUNK_BYTES // LINE_BYTES}", status=200)
+
+        assert soon(lambda: threading.active_count() <= before)
+
+
 class TestPromise21BeforeTheFirstByte:
     @pytest.mark.parametrize("failure", ["in the rows", "in the statement", "no place is free"])
     def test_a_failure_is_an_answer_like_any_other(self, make_notes: MakeNotes, failure: str):
