@@ -70,11 +70,12 @@ def serve(caplog: pytest.LogCaptureFixture) -> Iterator[Serve]:
     caplog.set_level(logging.INFO, "myapp.server")
     started: list[Served] = []
 
-    def start(*, run: bool = True, listen: str | None = None, **wanted: float) -> Served:
+    def start(*, run: bool = True, listen: str | None = None, lookahead: int = 0, **wanted: float) -> Served:
         port = free_port()
         application = Slow()
         # So long that nothing happens in time unless the loop is woken for it.
         adjustments = {"listen": listen or f"{HOST}:{port}", "asyncore_loop_timeout": 2 * WAIT_SECONDS}
+        adjustments["channel_request_lookahead"] = lookahead
         made = server.Server(application, settings.Server(**wanted), adjustments)
         started.append(Served(made, application, port, threading.Thread(target=made.run, daemon=True)))
         if run:
@@ -194,7 +195,8 @@ class TestEnd:
             assert re.findall("Connection: .*", read_all(client)) == ["Connection: close\r"]
 
     def test_finishes_a_request_whose_client_hung_up(self, serve: Serve, caplog: pytest.LogCaptureFixture):
-        served = serve()
+        # With it the server notices that the client hung up, and forgets the connection.
+        served = serve(lookahead=1)
         client = served.connect()
         client.sendall(request("/slow"))
         assert served.application.begun.wait(WAIT_SECONDS)
@@ -232,6 +234,14 @@ class TestEnd:
             assert read_all(used) == read_all(silent) == ""
             assert served.ended()
         assert time.monotonic() - began < server.LINGER_SECONDS + 2
+
+    def test_wakes_a_server_to_which_nothing_happens(self, serve: Serve):
+        served = serve()
+        # Until it waits for its sockets, for twice as long as the test does.
+        served.thread.join(0.2)
+        served.server.end()
+
+        assert served.ended()
 
     def test_still_answers_on_a_connection_that_was_idle(self, serve: Serve):
         served = serve()
