@@ -31,6 +31,7 @@ WITH_A_BODY = (
 WITH_IDEMPOTENCY = ("idempotency-mismatch", "idempotency-in-progress")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
+READ_POSITION = "Read-Position"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +94,16 @@ def _operation(view: Mapping[str, Any], path: str, permission: str | None) -> Op
         permission=None if permission == NO_PERMISSION_REQUIRED else permission,
         body=view.get("body"),
         query=view.get("query") or schemas.NoQuery,
-        headers=view.get("headers") or (),
+        headers=_headers(view, permission),
         answers=view["answers"],
         codes=_codes(view, path, permission),
     )
+
+
+def _headers(view: Mapping[str, Any], permission: str | None) -> Sequence[str]:
+    """Return the headers that mean something to the view; whoever needs a key also reads the database."""
+    declared: Sequence[str] = view.get("headers") or ()
+    return declared if permission == NO_PERMISSION_REQUIRED else (*declared, READ_POSITION)
 
 
 def _codes(view: Mapping[str, Any], path: str, permission: str | None) -> Sequence[str]:

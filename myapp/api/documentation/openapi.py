@@ -60,6 +60,10 @@ REQUEST_HEADERS: Mapping[str, Json] = {
         "description": "The ETag you have; the answer is 304 if nothing changed since.",
         "schema": {"type": "string"},
     },
+    "Read-Position": {
+        "description": "The one of the last answer you got: with replicas, you see at least what was there then.",
+        "schema": {"type": "string"},
+    },
     "Prefer": {
         "description": "`return=representation` answers with whole transactions instead of ids.",
         "schema": {"type": "string", "examples": ["return=representation"]},
@@ -214,6 +218,8 @@ def _answer_headers(operation: Operation, status: int) -> Json:
     names = [*EVERY_ANSWER]
     if "If-None-Match" in operation.headers or "If-Match" in operation.headers:
         names.append("ETag")
+    if catalogue.READ_POSITION in operation.headers:
+        names.append(catalogue.READ_POSITION)
     if status == 201 and operation.route != "batch":
         names.append("Location")
     if status == 201 and catalogue.IDEMPOTENCY_KEY in operation.headers:

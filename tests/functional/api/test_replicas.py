@@ -73,3 +73,14 @@ class TestPrimaryDown:
 
         postgresql_pair.start_primary()
         shop.must(201, "POST", "transactions", sale("1.00"), Idempotency_Key="later")
+
+    def test_a_process_can_start_on_the_replica_alone(self, shop: Shop, postgresql_pair: PostgresqlPair):
+        postgresql_pair.stop_primary()
+        replica = shop.app.app.registry["db.replicas"].members[0].engine.url.render_as_string(hide_password=False)
+
+        app = myapp.main({}, **{"sqlalchemy.url": replica, "db.writes": "off", "myapp.auth": "open"})
+
+        alone = webtest.TestApp(app, extra_environ=LOOPBACK)
+        assert alone.get(f"{shop.path}/accounts/{CASH}").json["path"] == CASH
+        assert alone.post_json("/v1/ledgers", {"name": "later"}, status=503).json["code"] == "read-only"
+        app.registry["db.engine"].dispose()
