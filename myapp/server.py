@@ -91,6 +91,17 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """Whether no request is under way: none received, none half-received, no answer half-sent."""
         return not self.requests and self.request is None and not self.total_outbufs_len
 
+    def writable(self) -> bool:
+        """Say whether there is something to send; give up a client that takes nothing of it for `channel_timeout`.
+
+        waitress would wait for it, and the worker thread that makes the answer with it, for as long as it stays.
+        """
+        is_waiting = self.total_outbufs_len >= self.adj.send_bytes
+        if is_waiting and time.time() - self.last_activity > self.adj.channel_timeout:
+            self.handle_close()
+            return False
+        return bool(super().writable())
+
 
 class Server:
     """waitress's server, listening once made, with an end of its own."""

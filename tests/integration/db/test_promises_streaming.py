@@ -73,12 +73,12 @@ class Served:
 def serve() -> Iterator[Callable[[NotesApp], Served]]:
     running: list[tuple[server.Server, threading.Thread]] = []
 
-    def serve(notes: NotesApp) -> Served:
+    def serve(notes: NotesApp, **wanted: int) -> Served:
         with socket.socket() as probe:
             probe.bind((HOST, 0))
             port = probe.getsockname()[1]
-        few = {"threads": 2, "outbuf_high_watermark": 256 * 1024}
-        made = server.Server(notes.client.app, settings.Server(), {"listen": f"{HOST}:{port}"} | few)
+        adjustments = {"listen": f"{HOST}:{port}", "threads": 2, "outbuf_high_watermark": 256 * 1024} | wanted
+        made = server.Server(notes.client.app, settings.Server(), adjustments)
         running.append((made, threading.Thread(target=made.run, daemon=True)))
         running[-1][1].start()
         return Served(notes, port)
@@ -388,6 +388,19 @@ class TestPromise21OnTheWay:
             # What was under way arrives, and is not taken for all of it.
             with pytest.raises(http.client.IncompleteRead):
                 answer.read()
+
+
+    # What the server does is the same on each database.
+    @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+    def test_a_client_that_does_not_read_holds_no_thread_after_the_servers_time(
+        self, make_notes: MakeNotes, dialect: str, serve
+    ):
+        served = serve(make_notes(stream), threads=1, channel_timeout=1)
+        with served.asked(MANY) as stalled, served.asked(3) as answer:
+            assert len(answer.read()) == 3 * LINE_BYTES
+            assert holds_nothing(served.notes)
+            with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+                stalled.read()
 
 
 class TestStream:
