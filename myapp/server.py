@@ -85,6 +85,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """One connection of a client."""
 
     task_class = Task
+    # When the client had last taken what there was.
+    caught_up_at = 0.0
 
     @property
     def is_idle(self) -> bool:
@@ -96,8 +98,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
         waitress would wait for it, and the worker thread that makes the answer with it, for as long as it stays.
         """
-        is_waiting = self.total_outbufs_len >= self.adj.send_bytes
-        if is_waiting and time.time() - self.last_activity > self.adj.channel_timeout:
+        now = time.time()
+        if self.total_outbufs_len < self.adj.send_bytes:
+            self.caught_up_at = now
+        # Not by its last activity alone: an answer may begin after a long silence.
+        if now - max(self.caught_up_at, self.last_activity) > self.adj.channel_timeout:
             self.handle_close()
             return False
         return bool(super().writable())

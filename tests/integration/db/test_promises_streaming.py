@@ -234,7 +234,6 @@ class TestPromise21Streaming:
 
         assert notes.texts() == []
 
-
     def test_leaves_no_thread_behind(self, make_notes: MakeNotes):
         notes = make_notes(stream)
         before = threading.active_count()
@@ -388,7 +387,6 @@ class TestPromise21OnTheWay:
             # What was under way arrives, and is not taken for all of it.
             with pytest.raises(http.client.IncompleteRead):
                 answer.read()
-
 
     # What the server does is the same on each database.
     @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
