@@ -173,7 +173,7 @@ class TestPromise22Dispatcher:
             outbox.wake()
             time.sleep(0.001)
 
-        assert 2 <= receiver.attempts <= 8
+        assert receiver.attempts <= 8
 
     @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
     def test_shares_the_work_with_others_without_doubling_it(self, notes: NotesApp, dialect: str, start):
