@@ -10,6 +10,7 @@ import gc
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 from sqlalchemy.orm import Session
@@ -20,6 +21,7 @@ from tests.benchmarks.sessions.findings import Memory
 from tests.benchmarks.sessions.strategies import Setup, Strategy
 from tests.benchmarks.sessions.tables import ACCOUNTS
 
+ROOT = Path(__file__).parents[3]
 MIB = 1024 * 1024
 SECONDS_MAX = 120
 # One request in ten writes.
@@ -29,7 +31,7 @@ CHANGES = 10
 def measure(strategy: Strategy, setup: Setup, requests: int) -> Memory:
     """Run the requests in a new process and return what it found in itself."""
     command = [sys.executable, "-m", __name__, strategy.name, setup.url, str(requests)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS_MAX)
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=SECONDS_MAX)
     return Memory(**json.loads(done.stdout))
 
 

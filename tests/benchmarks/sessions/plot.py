@@ -24,7 +24,7 @@ PANELS: Sequence[Panel] = (
     ("Outside changes\noverwritten", "% of changes", lambda each: each.staleness.overwritten.percent, PERCENT),
     ("Failed,\nyet half done", "% of failed requests", lambda each: each.failures.half_done.percent, PERCENT),
     ("Healthy,\nyet refused", "% of healthy requests", lambda each: each.failures.refused.percent, PERCENT),
-    ("CPU of a change", "µs per request", lambda each: each.cost.change_microseconds if each.cost else None, None),
+    ("CPU\nof a change", "× one per request, off", lambda each: each.cost.change_ratio if each.cost else None, None),  # noqa: RUF001
 )
 
 
