@@ -14,7 +14,6 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
-from sqlalchemy.orm import Session
 
 from myapp.db import unit
 from myapp.db.report import Place, Report
@@ -79,9 +78,9 @@ def _commit_starts(connection: Connection) -> None:
         report.enter(Place.COMMIT)
 
 
-def _commit_ends(session: Session) -> None:
-    # Also at the end of a savepoint, which is a statement and no COMMIT.
-    if isinstance(session, UnitOfWorkSession) and session.unit.report.leave(Place.COMMIT):
+def _commit_ends(session: UnitOfWorkSession) -> None:
+    # Called at the end of a savepoint as well, which is a statement and no COMMIT.
+    if session.unit.report.leave(Place.COMMIT):
         session.unit.report.committed = True
 
 

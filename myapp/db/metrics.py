@@ -10,7 +10,7 @@ import bisect
 import itertools
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -29,13 +29,13 @@ NO_ROUTE = "none"
 
 LATENCY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
-# What is summed up for each route: the metric, what it says, and where the figure is in a report.
-_SUMS: Sequence[tuple[str, str, Callable[[Report], float]]] = (
-    ("db_statements", "SQL statements, without BEGIN and COMMIT.", lambda report: report.statements),
-    ("db_rows", "Rows that statements returned or changed, where the driver tells.", lambda report: report.rows),
-    ("db_pool_wait_seconds", "Time until there was a connection.", lambda report: report.seconds[Place.POOL]),
-    ("db_statement_seconds", "Time inside statements.", lambda report: report.seconds[Place.DATABASE]),
-    ("db_commit_seconds", "Time inside COMMIT.", lambda report: report.seconds[Place.COMMIT]),
+# What is summed up for each route: the metric, what it says, and the name of the sum.
+_SUMS = (
+    ("db_statements", "SQL statements, without BEGIN and COMMIT.", "statements"),
+    ("db_rows", "Rows that statements returned or changed, where the driver tells.", "rows"),
+    ("db_pool_wait_seconds", "Time until there was a connection.", "pool"),
+    ("db_statement_seconds", "Time inside statements.", "database"),
+    ("db_commit_seconds", "Time inside COMMIT.", "commit"),
 )
 _COUNTS = {
     "db_repeated_statements": ("Statements that one request executed too often.", "route"),
@@ -46,14 +46,28 @@ _COUNTS = {
 
 
 class _Route:
-    """The sums of one route."""
+    """The sums of one route; times are seconds."""
 
-    __slots__ = ("buckets", "seconds", "sums")
+    __slots__ = ("buckets", "commit", "database", "pool", "rows", "seconds", "statements")
 
     def __init__(self) -> None:
         self.buckets = [0] * (len(LATENCY_SECONDS) + 1)
         self.seconds = 0.0
-        self.sums = [0.0] * len(_SUMS)
+        self.statements = 0
+        self.rows = 0
+        self.pool = 0.0
+        self.database = 0.0
+        self.commit = 0.0
+
+    def add(self, report: Report, seconds: float) -> None:
+        """Add one request."""
+        self.buckets[bisect.bisect_left(LATENCY_SECONDS, seconds)] += 1
+        self.seconds += seconds
+        self.statements += report.statements
+        self.rows += report.rows
+        self.pool += report.seconds[Place.POOL]
+        self.database += report.seconds[Place.DATABASE]
+        self.commit += report.seconds[Place.COMMIT]
 
 
 class Metrics(Collector):
@@ -65,7 +79,7 @@ class Metrics(Collector):
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
         self._lock = threading.Lock()
-        self._requests: Counter[tuple[str, str, str]] = Counter()
+        self._requests: Counter[tuple[str, str, int]] = Counter()
         self._routes: dict[str, _Route] = {}
         self._counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTS}
 
@@ -77,16 +91,13 @@ class Metrics(Collector):
     def add(self, report: Report, *, route: str | None, method: str, status: int, seconds: float) -> None:
         """Count one answered request."""
         name = NO_ROUTE if route is None else route
+        label = method if method in METHODS else OTHER_METHOD
         with self._lock:
-            self._requests[name, method if method in METHODS else OTHER_METHOD, str(status)] += 1
+            self._requests[name, label, status] += 1
             found = self._routes.get(name)
             if found is None:
                 found = self._routes[name] = _Route()
-            found.seconds += seconds
-            found.buckets[bisect.bisect_left(LATENCY_SECONDS, seconds)] += 1
-            if report.began:
-                for place, (_name, _text, figure) in enumerate(_SUMS):
-                    found.sums[place] += figure(report)
+            found.add(report, seconds)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics in the form that the client accepts, and its media type."""
@@ -101,8 +112,8 @@ class Metrics(Collector):
 
     def _of_requests(self) -> Iterator[Metric]:
         family = CounterMetricFamily("http_requests", "Requests answered.", labels=("route", "method", "status"))
-        for labels, times in self._requests.items():
-            family.add_metric(labels, times)
+        for (route, method, status), times in self._requests.items():
+            family.add_metric((route, method, str(status)), times)
         yield family
 
     def _of_routes(self) -> Iterator[Metric]:
@@ -113,10 +124,10 @@ class Metrics(Collector):
             filled = zip(bounds, itertools.accumulate(found.buckets), strict=True)
             latency.add_metric([name], list(filled), found.seconds)
         yield latency
-        for place, (metric, text, _figure) in enumerate(_SUMS):
+        for metric, text, summed in _SUMS:
             family = CounterMetricFamily(metric, text, labels=("route",))
             for name, found in self._routes.items():
-                family.add_metric([name], found.sums[place])
+                family.add_metric([name], getattr(found, summed))
             yield family
 
     def _of_counts(self) -> Iterator[Metric]:

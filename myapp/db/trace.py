@@ -31,7 +31,7 @@ NAME_BYTES_MAX = 63
 
 def trace_id(request: Request) -> str | None:
     """Return the id of the trace that the request belongs to, 32 hexadecimal digits; None without one."""
-    return _current() or _sent(request.headers.get("traceparent"))
+    return _current() or _sent(request.environ.get("HTTP_TRACEPARENT"))
 
 
 def application_name(name: str, trace_id: str) -> str:
