@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 import webtest
 from prometheus_client.parser import text_string_to_metric_families
+from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 
@@ -207,6 +208,18 @@ class TestPromise18Report:
         assert session.unit.report.committed
 
 
+class TestRequestId:
+    def test_is_told_where_the_application_gives_one(self, make_notes: MakeNotes, lines: Lines):
+        def name(config: Configurator) -> None:
+            config.add_request_method(lambda _request: "a=1 b\nstatus=200", "request_id", property=True)
+
+        notes = make_notes(select_one, configure=name)
+
+        notes.client.get("/notes")
+
+        assert lines()[0]["request_id"] == "a=1%20b%0Astatus=200"
+
+
 class TestRepeatedStatements:
     def view(self, request: Request) -> Response:
         for number in range(5):
@@ -299,6 +312,16 @@ class TestMetrics:
         assert [each["db_pool_in_use", "primary"] for each in seen] == [0, 1, 0]
         assert {each["db_pool_size", "primary"] for each in seen} == {3}
         assert {each["db_pool_waiting", "primary"] for each in seen} == {0}
+
+    @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+    def test_show_the_pool_of_each_replica(self, make_notes: MakeNotes, notes_url: str, dialect: str):
+        replicas = {"sqlalchemy.replica_urls": f"{notes_url} {notes_url}", "db.token_secret": "s" * 32}
+        notes = make_notes(select_one, **replicas)
+
+        notes.client.get("/notes")
+
+        pools = {labels[0] for name, *labels in samples(notes) if name == "db_pool_size"}
+        assert pools == {"primary", "replica-1", "replica-2"}
 
     def test_count_the_requests_that_were_turned_away(self, make_notes: MakeNotes):
         notes = make_notes(select_one, **{"db.pool_size": "1", "db.waiting_max": "0"})
