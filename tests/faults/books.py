@@ -17,7 +17,8 @@ from tests.functional.api.shop import Shop, sale
 
 LOOPBACK = {"REMOTE_ADDR": "127.0.0.1"}
 
-# The deadline, what a silent server is granted beyond it, and a slow machine.
+SHORT_SECONDS = "0.5"
+# That, what a silent server is granted beyond it, and a slow machine.
 FAR_LATER = 8.0
 # Nobody outside is told what the database is called, where it is, or what it was asked.
 SECRETS = ("Traceback", "psycopg", "sqlite", "sqlalchemy", "SELECT", "INSERT", "127.0.0.1", "postgres", "/", "secret")
@@ -34,6 +35,10 @@ class Books:
     def sell(self, **more: Any) -> None:
         """Record a sale, as is possible while nothing is wrong."""
         self.shop.must(201, "POST", "transactions", sale(), **more)
+
+    def sell_soon(self) -> webtest.TestResponse:
+        """Try to record a sale within a short time."""
+        return self.shop.call("POST", "transactions", sale(), Request_Timeout=SHORT_SECONDS)
 
     def refuse(self, code: str, ask: Callable[[], webtest.TestResponse] | None = None) -> webtest.TestResponse:
         """Be refused with this code, in time, politely, with nothing left behind; by default a sale."""

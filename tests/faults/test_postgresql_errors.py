@@ -25,8 +25,6 @@ from tests.own_postgresql import OwnPostgresql
 
 pytestmark = pytest.mark.commits
 
-SHORT = {"db.deadline_seconds": "0.5"}
-
 # What a statement of this server would do if the machine were worse.
 ON_INSERT = (
     "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NEW; END $$",
@@ -110,13 +108,13 @@ class TestServer:
         found.sell()
 
     def test_that_is_silent_is_given_up_at_the_deadline(self, open_books: OpenBooks, own_postgresql: OwnPostgresql):
-        found = open_books(**SHORT)
+        found = open_books()
         # Whatever else breaks, this test ends.
         rescue = threading.Timer(FAR_LATER, own_postgresql.thaw)
         rescue.start()
         own_postgresql.freeze()
         try:
-            found.refuse("deadline-exceeded")
+            found.refuse("deadline-exceeded", found.sell_soon)
         finally:
             rescue.cancel()
         own_postgresql.thaw()
@@ -210,15 +208,15 @@ class TestTime:
         found.sell()
 
     def test_for_the_request_is_over_while_it_waits_for_a_lock(self, url: str, open_books: OpenBooks):
-        found = open_books(**{"db.lock_timeout_seconds": "30"}, **SHORT)
+        found = open_books(**{"db.lock_timeout_seconds": "30"})
         with locked(url, "balances"):
-            found.refuse("deadline-exceeded")
+            found.refuse("deadline-exceeded", found.sell_soon)
         found.sell()
 
     def test_for_a_statement_is_over(self, url: str, open_books: OpenBooks):
-        found = open_books(**SHORT)
+        found = open_books()
         with changed(url, on_insert("PERFORM pg_sleep(60)"), NO_MORE):
-            found.refuse("deadline-exceeded")
+            found.refuse("deadline-exceeded", found.sell_soon)
         found.sell()
 
 

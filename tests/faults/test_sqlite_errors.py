@@ -135,20 +135,20 @@ class TestWriter:
         found.sell()
 
     def test_is_waited_for_until_the_deadline(self, open_books: OpenBooks, file: Path):
-        found = open_books(**{"db.busy_timeout_seconds": "30", "db.deadline_seconds": "0.3"})
+        found = open_books(**{"db.busy_timeout_seconds": "30"})
         with open_file(file) as other:
             other.execute("BEGIN IMMEDIATE")
-            found.refuse("deadline-exceeded")
+            found.refuse("deadline-exceeded", found.sell_soon)
         found.sell()
 
 
 class TestStatement:
     def test_that_takes_too_long_is_ended_at_the_deadline(self, open_books: OpenBooks, file: Path):
-        found = open_books(**{"db.deadline_seconds": "0.5"})
+        found = open_books()
         endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
         with open_file(file) as other:
             other.execute(f"CREATE TRIGGER slow BEFORE INSERT ON transactions BEGIN {endless}; END")
-            found.refuse("deadline-exceeded")
+            found.refuse("deadline-exceeded", found.sell_soon)
             other.execute("DROP TRIGGER slow")
         found.sell()
 
