@@ -30,7 +30,7 @@ from tests import databases, own_postgresql, postgresql_server
 if TYPE_CHECKING:
     from myapp.ledger import model
 
-pytest_plugins = ["pytester", "tests.rigs", "tests.two_databases"]
+pytest_plugins = ["pytester", "tests.rigs", "tests.two_databases", "tests.variants"]
 
 DIALECTS = ("sqlite", "postgresql")
 DIRECTORY = pytest.StashKey[Path]()

@@ -34,6 +34,7 @@ def die(pair: Pair, moment: str) -> None:
     wait_until(lambda: pair.rows(pair.first, OTHERS) == [0], "the killed process's transaction is over")
 
 
+DECISIONS = "SELECT name FROM second_database_decisions"
 OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
@@ -69,9 +70,10 @@ class TestKilledProcess:
         die(pair, moment)
         assert pair.lines == left
         (name,) = pair.prepared
+        decided = pair.rows(pair.first, DECISIONS)
 
         code, said = recover("--dry-run")
-        assert (code, pair.prepared) == (0, [name])
+        assert (code, pair.prepared, pair.rows(pair.first, DECISIONS)) == (0, [name], decided)
         assert said.splitlines()[0].startswith(name)
         assert said.splitlines()[0].endswith(outcome)
         assert said.splitlines()[1] == "1 prepared, 1 would be finished, 0 left; 0 decisions deleted."
@@ -174,7 +176,7 @@ class TestRecovery:
         prepare(pair, waited_for)
 
         assert recovery.forget(first, second) == 1
-        assert pair.rows(pair.first, "SELECT name FROM second_database_decisions") == [waited_for]
+        assert pair.rows(pair.first, DECISIONS) == [waited_for]
         assert settled != waited_for
 
     def test_says_what_is_missing(self, pair: Pair, tmp_path, capsys: pytest.CaptureFixture[str]):

@@ -2,7 +2,7 @@
 
 `app` runs on the real tween, the real transaction manager and the real commit path, inside one outer database
 transaction that is rolled back after the test. `committing_app` commits for real; tests that use it are marked
-`commits`.
+`commits`. With `--variant` (see `tests.variants`) everything is committed for real.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ from pyramid.router import Router
 
 import myapp
 from myapp.db import sandbox
+from tests.variants import Variant
 
 LOOPBACK = {"REMOTE_ADDR": "127.0.0.1"}
 
 
 @pytest.fixture(scope="session")
-def make_wsgi_app(database_url: str) -> Iterator[Callable[..., Router]]:
+def make_wsgi_app(database_url: str, variant: Variant) -> Iterator[Callable[..., Router]]:
     """Return a function that makes the application with settings of one's own over the shared database."""
     made: list[Router] = []
+    common = {"sqlalchemy.url": variant.url(database_url), "myapp.auth": "open", **variant.settings}
 
     def make(**settings: str) -> Router:
-        made.append(myapp.main({}, **{"sqlalchemy.url": database_url, "myapp.auth": "open"} | settings))
+        made.append(myapp.main({}, **common | settings))
+        variant.prepare(made[-1].registry["db.engine"])
         return made[-1]
 
     yield make
@@ -39,9 +42,12 @@ def wsgi_app(make_wsgi_app: Callable[..., Router]) -> Router:
 
 
 @pytest.fixture
-def app(wsgi_app: Router) -> Iterator[webtest.TestApp]:
+def app(wsgi_app: Router, variant: Variant) -> Iterator[webtest.TestApp]:
     """Return a client of the application whose every write is gone after the test."""
     registry = wsgi_app.registry
+    if variant.commits:
+        yield webtest.TestApp(wsgi_app, extra_environ=LOOPBACK)
+        return
     committing = registry["db.sessions"]
     with sandbox.sandbox(registry["db.engine"]) as sessions:
         registry["db.sessions"] = sessions

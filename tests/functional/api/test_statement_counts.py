@@ -20,7 +20,8 @@ ROW = re.compile(
     r"^\| `(?P<method>[A-Z]+) (?P<path>[^`]*)`(?P<how>[^|]*)\| (?P<sqlite>\d+) \| (?P<postgresql>\d+) \|$", re.MULTILINE
 )
 
-pytestmark = pytest.mark.commits
+# A request that is repeated takes its statements again.
+pytestmark = [pytest.mark.commits, pytest.mark.not_for("faults")]
 
 
 def requests(shop: Shop, recorded: str) -> dict[str, tuple[str, str, Any, dict[str, str]]]:
