@@ -20,6 +20,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+import pyramid_retry
 from pyramid.exceptions import URLDecodeError
 from pyramid.httpexceptions import HTTPClientError, HTTPServerError
 from pyramid.response import Response
@@ -160,7 +161,9 @@ def failed(exc: Exception, request: AnyRequest) -> Response:
     """Answer the database's faults by their meaning, anything else as a fault of ours with its traceback logged."""
     meaning = db_errors.translate(exc)
     if meaning is not None:
-        log.warning("request_id=%s %s: %s", request.request_id, meaning.code, exc)
+        # Of one that will be repeated the last attempt tells.
+        level = logging.INFO if pyramid_retry.is_error_retryable(request, exc) else logging.WARNING
+        log.log(level, "request_id=%s %s: %s", request.request_id, meaning.code, exc)
         return problems.response(request, meaning.code, str(meaning))
     log.error("request_id=%s failed", request.request_id, exc_info=exc)
     return problems.response(request, "internal", problems.KINDS["internal"].explanation)

@@ -92,33 +92,33 @@ class UnitOfWorkAborted(SessionMisuse):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What an error of the database means: which of ours it is, why, and whether the same request may yet succeed."""
+    """What an error of the database means: which of ours it is, why in a word, and whether a repeat may succeed."""
 
     error: type[DatabaseError]
     cause: str
     is_retryable: bool = False
 
 
-LOST = Meaning(Unavailable, "connection lost", is_retryable=True)
+LOST = Meaning(Unavailable, "connection-lost", is_retryable=True)
 LATE = Meaning(DeadlineExceeded, "deadline")
-UNKNOWN = Meaning(OutcomeUnknown, "outcome unknown")
+UNKNOWN = Meaning(OutcomeUnknown, "outcome-unknown")
 
 # By SQLSTATE, else by its class, which is its first two characters.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 LOCK_NOT_AVAILABLE = "55P03"
 POSTGRESQL: Mapping[str, Meaning] = {
-    "40001": Meaning(Conflict, "serialization failure", is_retryable=True),
+    "40001": Meaning(Conflict, "serialization-failure", is_retryable=True),
     "40P01": Meaning(Conflict, "deadlock", is_retryable=True),
     "40003": UNKNOWN,
-    "55P03": Meaning(Unavailable, "lock time-out"),
-    "57014": Meaning(DeadlineExceeded, "statement time-out"),
-    "25P04": Meaning(DeadlineExceeded, "transaction time-out"),
-    "25P03": Meaning(Unavailable, "idle time-out"),
-    "25006": Meaning(ReadOnly, "read-only database"),
+    "55P03": Meaning(Unavailable, "lock-timeout"),
+    "57014": Meaning(DeadlineExceeded, "statement-timeout"),
+    "25P04": Meaning(DeadlineExceeded, "transaction-timeout"),
+    "25P03": Meaning(Unavailable, "idle-timeout"),
+    "25006": Meaning(ReadOnly, "read-only"),
     "08": Meaning(Unavailable, "connection"),
-    "53": Meaning(Unavailable, "out of resources"),
-    "57": Meaning(Unavailable, "server ended"),
-    "58": Meaning(Unavailable, "input/output"),
+    "53": Meaning(Unavailable, "out-of-resources"),
+    "57": Meaning(Unavailable, "server-ended"),
+    "58": Meaning(Unavailable, "input-output"),
 }
 
 # By primary result code: https://www.sqlite.org/rescode.html
@@ -126,22 +126,22 @@ SQLITE: Mapping[int, Meaning] = {
     sqlite3.SQLITE_BUSY: Meaning(Unavailable, "busy", is_retryable=True),
     sqlite3.SQLITE_LOCKED: Meaning(Unavailable, "busy", is_retryable=True),
     sqlite3.SQLITE_INTERRUPT: LATE,
-    sqlite3.SQLITE_READONLY: Meaning(ReadOnly, "read-only database"),
-    sqlite3.SQLITE_NOMEM: Meaning(Unavailable, "out of resources"),
-    sqlite3.SQLITE_FULL: Meaning(Unavailable, "out of resources"),
-    sqlite3.SQLITE_IOERR: Meaning(Unavailable, "input/output"),
-    sqlite3.SQLITE_CANTOPEN: Meaning(Unavailable, "input/output"),
-    sqlite3.SQLITE_PROTOCOL: Meaning(Unavailable, "input/output"),
-    sqlite3.SQLITE_CORRUPT: Meaning(Unavailable, "damaged file"),
-    sqlite3.SQLITE_NOTADB: Meaning(Unavailable, "damaged file"),
+    sqlite3.SQLITE_READONLY: Meaning(ReadOnly, "read-only"),
+    sqlite3.SQLITE_NOMEM: Meaning(Unavailable, "out-of-resources"),
+    sqlite3.SQLITE_FULL: Meaning(Unavailable, "out-of-resources"),
+    sqlite3.SQLITE_IOERR: Meaning(Unavailable, "input-output"),
+    sqlite3.SQLITE_CANTOPEN: Meaning(Unavailable, "input-output"),
+    sqlite3.SQLITE_PROTOCOL: Meaning(Unavailable, "input-output"),
+    sqlite3.SQLITE_CORRUPT: Meaning(Unavailable, "damaged-file"),
+    sqlite3.SQLITE_NOTADB: Meaning(Unavailable, "damaged-file"),
 }
 
 # By class, where there is no code: what SQLAlchemy finds out itself, and what a driver says of a server that it does
 # not reach.
 CLASSES: Sequence[tuple[type[Exception], Meaning]] = (
     (Conflict, Meaning(Conflict, "conflict", is_retryable=True)),
-    (orm_exc.StaleDataError, Meaning(Conflict, "stale row", is_retryable=True)),
-    (sa_exc.TimeoutError, Meaning(Overloaded, "pool exhausted")),
+    (orm_exc.StaleDataError, Meaning(Conflict, "stale-row", is_retryable=True)),
+    (sa_exc.TimeoutError, Meaning(Overloaded, "pool-exhausted")),
     (sa_exc.OperationalError, Meaning(Unavailable, "connection")),
 )
 

@@ -132,18 +132,25 @@ def run(
             is_last = attempt == attempts_max or time.monotonic() + seconds >= until
             if is_last or meaning is None or not meaning.is_retryable:
                 raise
-            log.info("%s attempt=%d is repeated in %.0fms: %s", owner, attempt, seconds * MILLISECONDS, meaning.cause)
+            milliseconds = seconds * MILLISECONDS
+            log.info("attempt=%d cause=%s repeated_in_ms=%.1f: %s", attempt, meaning.cause, milliseconds, owner)
         time.sleep(seconds)
 
 
 def _repeated(request: Request, exc: BaseException, first_seconds: float) -> Repeated | None:
     """Return what is to be told of the next attempt; None if there is none, or no time for it."""
-    if not pyramid_retry.is_error_retryable(request, exc):
+    if _is_committed(request) or not pyramid_retry.is_error_retryable(request, exc):
         return None
     seconds = pause_seconds(request.environ[ATTEMPT], first_seconds)
     if seconds >= request.db_deadline.remaining():
         return None
     return Repeated(request, exc, cause(exc), seconds)
+
+
+def _is_committed(request: Request) -> bool:
+    """Say whether what failed is not the unit of work, which is done, but something after it: another tween, say."""
+    session = request.__dict__.get("dbsession")
+    return session is not None and not session.unit.readonly and session.unit.report.committed
 
 
 def _let_pass(request: Request) -> None:
@@ -155,12 +162,12 @@ def _let_pass(request: Request) -> None:
 def _pause(repeated: Repeated) -> None:
     request = repeated.request
     log.info(
-        "%s %s attempt=%d is repeated in %.0fms: %s",
+        "method=%s path=%s attempt=%d cause=%s repeated_in_ms=%.1f",
         quote(request.method),
         quote(request.environ.get("PATH_INFO", "").encode("latin-1")),
         request.environ[ATTEMPT] + 1,
-        repeated.pause_seconds * MILLISECONDS,
         repeated.cause,
+        repeated.pause_seconds * MILLISECONDS,
     )
     request.registry.notify(repeated)
     time.sleep(repeated.pause_seconds)

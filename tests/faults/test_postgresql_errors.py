@@ -107,8 +107,13 @@ class TestServer:
 
         found.sell()
 
-    def test_that_is_silent_is_given_up_at_the_deadline(self, open_books: OpenBooks, own_postgresql: OwnPostgresql):
+    @pytest.mark.parametrize("is_connected", [True, False], ids=["in a statement", "in a connect"])
+    def test_that_is_silent_is_given_up_at_the_deadline(
+        self, open_books: OpenBooks, own_postgresql: OwnPostgresql, is_connected: bool
+    ):
         found = open_books()
+        if not is_connected:
+            found.engine.dispose()
         # Whatever else breaks, this test ends.
         rescue = threading.Timer(FAR_LATER, own_postgresql.thaw)
         rescue.start()

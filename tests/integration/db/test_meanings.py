@@ -76,7 +76,7 @@ class TestPostgresql:
             session.execute(sa.text("SELECT 1"))
 
         assert type(errors.translate(caught.value)) is Unavailable
-        assert errors.meaning(caught.value).cause == "connection lost"
+        assert errors.meaning(caught.value).cause == "connection-lost"
 
     def test_a_server_that_is_not_there_is_unavailable(self):
         engine = engines.build(settings.Database(url="postgresql://127.0.0.1:1/nothing"))

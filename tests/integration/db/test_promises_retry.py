@@ -34,6 +34,16 @@ def conflict_first(request: Request) -> Response:
     return Response(str(request.environ["retry.attempt"] + 1))
 
 
+def failing_tween(handler: Callable[[Request], Response], _registry: object) -> Callable[[Request], Response]:
+    """Fail with something retryable once the request is committed."""
+
+    def failing(request: Request) -> Response:
+        handler(request)
+        raise errors.Conflict("too late")
+
+    return failing
+
+
 def holds_nothing(notes: NotesApp) -> bool:
     lines = admission.of(notes.engine)
     taken = [line.taken for line in (lines.connections, lines.writers) if line is not None]
@@ -78,7 +88,7 @@ class TestPromise11TheDiscardedAttempt:
         assert [event.response.text for event in responses] == [answer.text]
 
     @with_and_without_exception_view
-    @pytest.mark.parametrize("where", ["response callback", "subscriber"])
+    @pytest.mark.parametrize("where", ["response callback", "subscriber", "tween"])
     def test_what_fails_after_the_commit_is_never_a_reason_to_write_again(
         self, make_notes: MakeNotes, catch_all: bool, where: str
     ):
@@ -97,6 +107,9 @@ class TestPromise11TheDiscardedAttempt:
         def configure(config: Configurator) -> None:
             if where == "subscriber":
                 config.add_subscriber(fail, NewResponse)
+            if where == "tween":
+                place = {"under": "myapp.db.request.ending_tween", "over": "pyramid_tm.tm_tween_factory"}
+                config.add_tween(f"{__name__}.failing_tween", **place)
 
         notes = make_notes(view, catch_all=catch_all, configure=configure)
         with pytest.raises(errors.Conflict, match="too late"):
@@ -156,7 +169,7 @@ class TestPromise11TheRepeat:
         ("error", "cause"),
         [
             (lambda: errors.Conflict("somebody was faster"), "conflict"),
-            (lambda: orm_exc.StaleDataError("no row"), "stale row"),
+            (lambda: orm_exc.StaleDataError("no row"), "stale-row"),
         ],
     )
     def test_is_told_with_its_cause(
@@ -174,7 +187,9 @@ class TestPromise11TheRepeat:
             notes.client.post("/notes", status=200)
 
         assert [repeated.cause for repeated in seen] == [cause]
-        assert f"POST /notes attempt=1 is repeated in {seen[0].pause_seconds * 1000:.0f}ms: {cause}" in caplog.messages
+        milliseconds = f"{seen[0].pause_seconds * 1000:.1f}"
+        line = f"method=POST path=/notes attempt=1 cause={cause} repeated_in_ms={milliseconds}"
+        assert line in caplog.messages
 
     def test_of_a_real_conflict_names_it(self, make_notes: MakeNotes, dialect: str, conflicts: Conflicts):
         seen: list[retry.Repeated] = []
