@@ -61,8 +61,9 @@ class PostgresqlPair:
         self.wait_until_replayed()
 
     def wait_until_replayed(self) -> None:
-        """Wait until the standby shows everything that was committed on the primary before the call."""
-        # What was flushed: the position of insertion may lie behind a page's header that nothing has filled yet.
+        """Wait until the standby has replayed the primary's log beyond all that was in it before the call."""
+        # With a commit behind all that, since a position may lie behind a page's header that nothing follows yet.
+        self.primary.value("SELECT pg_logical_emit_message(true, 'pair', 'so far')")
         position = self.primary.value("SELECT pg_current_wal_flush_lsn()")
         query = f"SELECT pg_last_wal_replay_lsn() >= '{position}'"
         wait_until(lambda: self.standby.value(query) is True, f"the standby has replayed {position}")

@@ -14,7 +14,7 @@ from typing import Any
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, Engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from myapp import settings
 from myapp.db import deadline, errors, trace, unit
@@ -56,6 +56,7 @@ def engine_arguments(database: settings.Database) -> dict[str, Any]:
 def listen(engine: Engine, database: settings.Database) -> None:
     """Begin each unit of work as what it is, hold it to its deadline, and never let COMMIT quietly mean ROLLBACK."""
     event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "checkout", _expect_an_answer)
     event.listen(engine, "begin", lambda connection: _begin(connection, database))
     event.listen(engine, "before_cursor_execute", lambda connection, *_: _hold_to_deadline(connection, database))
     event.listen(engine, "after_cursor_execute", _note_statement)
@@ -76,6 +77,11 @@ def _connect(
         seconds = min(options["connect_timeout"], math.ceil(by.remaining()))
         options = options | {"connect_timeout": max(CONNECT_SECONDS_MIN, seconds)}
     return BoundedConnection.connect(*arguments, **options)
+
+
+def _expect_an_answer(connection: Any, _entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+    """Bound what comes before BEGIN, which sets a bound of its own: the question whether the connection still lives."""
+    connection.answer_by = time.monotonic() + SILENCE_SECONDS
 
 
 def _begin(connection: Connection, database: settings.Database) -> None:

@@ -28,9 +28,7 @@ from myapp.db.unit import Unit
 log = logging.getLogger(__name__)
 
 LEFT_ALONE_SECONDS = 5.0
-# The least that the client library knows.
-CONNECT_SECONDS = 2
-# BEGIN and the question how far it has come cost a server nothing: one that needs longer serves nobody.
+# BEGIN costs a server nothing: one that needs longer serves nobody.
 ANSWER_SECONDS = 1.0
 
 # A standby knows no serializable transactions.
@@ -52,7 +50,6 @@ class Replica:
         self._answers = False
         self._replayed = 0
         self._ask_at = 0.0
-        event.listen(bind, "do_connect", _hurry, insert=True)
         event.listen(bind, "handle_error", self._note_error)
 
     def serves(self, position: int | None) -> bool:
@@ -92,7 +89,6 @@ class Replica:
         try:
             # The driver's own: SQLAlchemy's would begin a transaction first, and end it.
             driver: Any = connection.driver_connection
-            driver.answer_by = time.monotonic() + ANSWER_SECONDS
             replayed: int = driver.execute(HOW_FAR).fetchone()[0]
             return replayed
         except psycopg.Error:
@@ -138,7 +134,3 @@ def build(database: settings.Database) -> Replicas:
     """Return the replicas of the settings; no connection is made yet."""
     binds = [engine.build(dataclasses.replace(database, url=url)) for url in database.replica_urls]
     return Replicas([Replica(bind) for bind in binds], isolation=database.isolation)
-
-
-def _hurry(_dialect: object, _entry: object, _arguments: object, options: dict[str, Any]) -> None:
-    options["connect_timeout"] = CONNECT_SECONDS

@@ -13,7 +13,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 
-from myapp.db import admission, errors
+from myapp.db import admission, engine, errors
 from tests.own_postgresql import OwnPostgresql
 
 DEADLINE_SECONDS = 0.5
@@ -82,3 +82,19 @@ def test_a_silent_server_is_given_up_at_the_deadline(
     assert admission.of(engine).connections.taken == 0
     own_postgresql.thaw()
     client.post("/silence", {"freeze": "never"}, status=200)
+
+
+def test_a_connection_at_rest_whose_server_fell_silent_is_given_up(
+    client: webtest.TestApp, own_postgresql: OwnPostgresql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.post("/silence", {"freeze": "never"}, status=200)
+    monkeypatch.setattr(engine, "IDLE_SECONDS_BEFORE_PING", 0)
+    began = time.monotonic()
+    rescue = threading.Timer(FAR_LATER, own_postgresql.thaw)
+    rescue.start()
+    try:
+        client.post("/silence", {"freeze": "before"}, status=503)
+    finally:
+        rescue.cancel()
+
+    assert time.monotonic() - began < FAR_LATER
