@@ -114,7 +114,7 @@ KINDS = _kinds(
     ("internal", 500, "A fault of the service",
      "Nothing was done. The request_id finds the fault in the service's log."),
     ("unavailable", 503, "Not available at the moment",
-     "The database did not answer in time, or the server is about to end. Nothing was done; repeat after `Retry-After`."),
+     "The database did not answer in time, or the server is ending. Nothing was done; repeat after `Retry-After`."),
     ("overloaded", 503, "Too many requests at once",
      "More requests came than the service can work on, and this one was not begun. Repeat it after `Retry-After`."),
     ("read-only", 503, "No writes now",
