@@ -12,7 +12,7 @@ BENCH := .venv/bench.stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: serve test check format bench-sessions shell clean help
+.PHONY: serve test test-variants check format bench-sessions shell clean help
 
 serve: $(RUNTIME) ## Migrate the development database and serve it (http_port=7000 for another port)
 	@$(BIN)/alembic upgrade head
@@ -27,6 +27,11 @@ serve: $(RUNTIME) ## Migrate the development database and serve it (http_port=70
 
 test: $(TEST) ## Run every test on SQLite and a real PostgreSQL (MYAPP_TEST_DATABASE_URL for a server of your own)
 	$(BIN)/pytest -n $(jobs)
+
+test-variants: $(TEST) ## Run the functional suite SERIALIZABLE, with injected faults, and through a PgBouncer (2 minutes)
+	$(BIN)/pytest -n $(jobs) tests/functional --variant serializable
+	$(BIN)/pytest -n $(jobs) tests/functional --variant faults
+	$(BIN)/pytest -n $(jobs) tests/functional --variant pgbouncer
 
 check: $(TEST) ## Lint, formatting, types, import contracts and house rules
 	$(BIN)/ruff check

