@@ -85,7 +85,7 @@ class Database:
     isolation: str | None = None
     prepared_statements: bool = True
     retry_attempts: int = 3
-    retry_backoff_seconds: float = 0.02
+    retry_backoff_seconds: float = 0.05
     repeated_statement_warning: int = 0
 
 

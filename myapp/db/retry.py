@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 # Without settings, in `run`.
 ATTEMPTS_MAX = 3
-BACKOFF_SECONDS = 0.02
+BACKOFF_SECONDS = 0.05
 
 PAUSE_SECONDS_MAX = 1.0
 MILLISECONDS = 1000
