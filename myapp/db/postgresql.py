@@ -91,7 +91,8 @@ def _begin(connection: Connection, database: settings.Database) -> None:
     level = "" if isolation is None else f" ISOLATION LEVEL {isolation}"
     # READ WRITE is left unsaid, so that a server or database set to read only keeps its word.
     access = " READ ONLY" if work.readonly else ""
-    name = "" if work.trace_id is None else _name(database.application_name, work.trace_id)
+    trace_id = work.report.trace_id
+    name = "" if trace_id is None else _name(database.application_name, trace_id)
     begin = f"BEGIN{level}{access}; {name}SET LOCAL TimeZone = 'UTC'; {_waits(work, database)}"
     _announce(connection, begin, seconds_max=work.begin_seconds)
 

@@ -6,14 +6,20 @@
     commit      COMMIT
 
 At every moment a unit of work is in one of these places, so they add up to all its time. `measuring` fills it in; a
-request has one for each attempt, and `reporting` tells the last attempt's.
+request has one for each attempt, in its environ, and `reporting` tells the last attempt's.
 """
 
 from __future__ import annotations
 
 import enum
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+from myapp.db import trace
+
+KEY = "db.report"
+ATTEMPT = "retry.attempt"
 
 # A long unit of work may build any number of texts; those beyond are not told apart.
 TEXTS_MAX = 1000
@@ -42,10 +48,12 @@ class Report:
         "rows",
         "seconds",
         "statements",
+        "trace_id",
     )
 
     def __init__(self, *, attempt: int = 1) -> None:
         self.attempt = attempt
+        self.trace_id: str | None = None
         self.statements = 0
         self.rows = 0
         self.seconds = [0.0, 0.0, 0.0, 0.0]
@@ -82,3 +90,20 @@ class Report:
     def repeated(self, times: int) -> Mapping[str, int]:
         """Return the texts that were executed at least so many times, and how often each was."""
         return {text: count for text, count in self._texts.items() if count >= times}
+
+
+def begin(environ: MutableMapping[str, Any]) -> Report:
+    """Return the report of the attempt that begins."""
+    # Not a request method: Pyramid makes those anew for each request, at a cost that this is to tell of, not to add to.
+    environ[KEY] = report = Report(attempt=environ.get(ATTEMPT, 0) + 1)
+    return report
+
+
+def of_request(environ: Mapping[str, Any]) -> Report:
+    """Return the report of the attempt, which does something now and so belongs to a trace, if there is one.
+
+    A request that did not come through the server gets one that nobody reads.
+    """
+    report: Report = environ.get(KEY) or Report()
+    report.trace_id = trace.trace_id(environ)
+    return report

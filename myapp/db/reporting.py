@@ -1,6 +1,6 @@
 """Tell what each request did with its database: in its answer, in the log, to Prometheus, and in its trace.
 
-    Server-Timing: pool;dur=0.1, db;dur=2.3, commit;dur=0.8, app;dur=1.2
+    Server-Timing: app;dur=1.2, pool;dur=0.1, db;dur=2.3, commit;dur=0.8
 
 The outermost tween. Of an attempt that is repeated only the rollback is counted; the last one tells.
 """
@@ -20,11 +20,15 @@ from pyramid.tweens import INGRESS
 from sqlalchemy.engine import Engine
 
 from myapp.db import deadline, errors, request_log, retry, trace
+from myapp.db import report as reports
 from myapp.db.metrics import NO_ROUTE, Metrics
 from myapp.db.report import Place, Report
 
 MILLISECONDS = 1000
 SERVER_ERROR = 500
+
+# In the order of Place.
+_TIMING = "app;dur=%.1f, pool;dur=%.1f, db;dur=%.1f, commit;dur=%.1f"
 
 Handler = Callable[[Request], Response]
 
@@ -33,23 +37,17 @@ def includeme(config: Configurator) -> None:
     """Report on every request."""
     config.registry["db.metrics"] = Metrics(lambda: _engines(config.registry))
     config.add_subscriber(_count_repeat, retry.Repeated)
-    config.add_request_method(db_report, reify=True)
-    config.add_request_method(trace.trace_id, reify=True)
     config.add_tween("myapp.db.reporting.reporting_tween", under=INGRESS, over="myapp.db.request.ending_tween")
-
-
-def db_report(request: Request) -> Report:
-    """Return what this attempt of the request did with its database."""
-    return Report(attempt=request.environ.get("retry.attempt", 0) + 1)
 
 
 def reporting_tween(handler: Handler, registry: Registry) -> Handler:
     """Report once for each request, however it ends."""
     metrics: Metrics = registry["db.metrics"]
+    repeated_min: int = registry["db.settings"].repeated_statement_warning
 
     def reporting(request: Request) -> Response:
         deadline.arrive(request)
-        report: Report = request.db_report
+        report = reports.begin(request.environ)
         response = None
         try:
             response = handler(request)
@@ -59,11 +57,10 @@ def reporting_tween(handler: Handler, registry: Registry) -> Handler:
             status = SERVER_ERROR if response is None else response.status_int
             if report.began and not report.committed:
                 metrics.count("db_rollbacks", _cause(exception, status))
-            if not pyramid_retry.is_error_retryable(request, exception):
-                seconds = time.monotonic() - request.environ[deadline.ARRIVED]
-                if response is not None:
-                    response.headers["Server-Timing"] = server_timing(report, seconds)
-                _tell(request, report, status=status, seconds=seconds)
+            if exception is None or not pyramid_retry.is_error_retryable(request, exception):
+                _tell(request, report, metrics, exception=exception, status=status, response=response)
+                if 0 < repeated_min <= report.statements:
+                    _name_repeated(request, report, metrics, repeated_min)
         return response
 
     return reporting
@@ -71,26 +68,44 @@ def reporting_tween(handler: Handler, registry: Registry) -> Handler:
 
 def server_timing(report: Report, seconds: float) -> str:
     """Return the header's value: milliseconds of the last attempt, and since the arrival if there were more."""
-    app, pool, database, commit = (each * MILLISECONDS for each in report.seconds)
-    timing = f"pool;dur={pool:.1f}, db;dur={database:.1f}, commit;dur={commit:.1f}, app;dur={app:.1f}"
+    timing = _TIMING % tuple([each * MILLISECONDS for each in report.seconds])
     if report.attempt == 1:
         return timing
     return f'{timing}, total;dur={seconds * MILLISECONDS:.1f}, attempts;desc="{report.attempt}"'
 
 
-def _tell(request: Request, report: Report, *, status: int, seconds: float) -> None:
-    metrics: Metrics = request.registry["db.metrics"]
-    route = request_log.route_name(request)
-    metrics.add(report, route=route, method=request.method, status=status, seconds=seconds)
-    if request.exception is not None and (meaning := errors.translate(request.exception)) is not None:
+def _tell(
+    request: Request,
+    report: Report,
+    metrics: Metrics,
+    *,
+    exception: BaseException | None,
+    status: int,
+    response: Response | None,
+) -> None:
+    environ = request.environ
+    seconds = time.monotonic() - environ[deadline.ARRIVED]
+    route = _route_name(request)
+    if response is not None:
+        # Beside what a view may have added of its own.
+        response.headerlist.append(("Server-Timing", server_timing(report, seconds)))
+    metrics.add(report, route=route, method=environ["REQUEST_METHOD"], status=status, seconds=seconds)
+    if exception is not None and (meaning := errors.translate(exception)) is not None:
         metrics.count("db_refusals", meaning.code)
-    request_log.write(request, report, status=status, seconds=seconds)
+    request_log.write(request, report, route=route, status=status, seconds=seconds)
     trace.annotate(lambda: _attributes(request, report))
-    repeated_min: int = request.registry["db.settings"].repeated_statement_warning
-    if 0 < repeated_min <= report.statements:
-        for text, times in report.repeated(repeated_min).items():
-            metrics.count("db_repeated_statements", route or NO_ROUTE)
-            request_log.name_repeated(request, text, times)
+
+
+def _name_repeated(request: Request, report: Report, metrics: Metrics, repeated_min: int) -> None:
+    route = _route_name(request)
+    for text, times in report.repeated(repeated_min).items():
+        metrics.count("db_repeated_statements", route or NO_ROUTE)
+        request_log.name_repeated(request, text, times, route=route)
+
+
+def _route_name(request: Request) -> str | None:
+    route = request.matched_route
+    return None if route is None else route.name
 
 
 def _attributes(request: Request, report: Report) -> dict[str, str | int | float]:

@@ -18,7 +18,7 @@ from pyramid.response import Response
 from transaction.interfaces import NoTransaction
 from zope.sqlalchemy.datamanager import STATUS_CHANGED, SessionDataManager
 
-from myapp.db import deadline, errors, options
+from myapp.db import deadline, errors, options, report
 from myapp.db.factory import Sessions
 from myapp.db.session import UnitOfWorkSession
 from myapp.db.unit import Unit
@@ -65,8 +65,7 @@ def unit(request: Request) -> Unit:
         readonly=options.is_readonly(declared, request.method),
         isolation=declared.isolation,
         deadline=request.db_deadline,
-        report=request.db_report,
-        trace_id=request.trace_id,
+        report=report.of_request(request.environ),
         primary=declared.primary,
         position=request.db_position,
     )

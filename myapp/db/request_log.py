@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from pyramid.request import Request
 
+from myapp.db import trace
 from myapp.db.report import Place, Report
 
 log = logging.getLogger("myapp.requests")
@@ -32,19 +33,14 @@ _LINE = (
 )
 
 
-def route_name(request: Request) -> str | None:
-    """Return the name of the request's route, None if it has none."""
-    return None if request.matched_route is None else request.matched_route.name
-
-
-def write(request: Request, report: Report, *, status: int, seconds: float) -> None:
+def write(request: Request, report: Report, *, route: str | None, status: int, seconds: float) -> None:
     """Write the line of a request that is over."""
     if not log.isEnabledFor(logging.INFO):
         return
     log.info(
         _LINE,
         quote(request.method[:METHOD_SHOWN_MAX]),
-        _route(request),
+        _route(route),
         quote(request.environ.get("PATH_INFO", "")[:PATH_SHOWN_MAX].encode("latin-1")),
         status,
         seconds * MILLISECONDS,
@@ -55,18 +51,17 @@ def write(request: Request, report: Report, *, status: int, seconds: float) -> N
         report.rows,
         report.attempt,
         _id(request),
-        request.trace_id or NOTHING,
+        report.trace_id or trace.trace_id(request.environ) or NOTHING,
     )
 
 
-def name_repeated(request: Request, text: str, times: int) -> None:
+def name_repeated(request: Request, text: str, times: int, *, route: str | None) -> None:
     """Warn of a statement that one request executed too often."""
     shown = json.dumps(" ".join(text.split())[:STATEMENT_SHOWN_MAX])
-    log.warning("repeated=%d statement=%s route=%s request_id=%s", times, shown, _route(request), _id(request))
+    log.warning("repeated=%d statement=%s route=%s request_id=%s", times, shown, _route(route), _id(request))
 
 
-def _route(request: Request) -> str:
-    name = route_name(request)
+def _route(name: str | None) -> str:
     return NOTHING if name is None else quote(name)
 
 

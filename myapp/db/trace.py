@@ -11,8 +11,7 @@ import importlib
 import re
 from collections.abc import Callable, Mapping
 from types import ModuleType
-
-from pyramid.request import Request
+from typing import Any
 
 opentelemetry: ModuleType | None
 try:
@@ -29,9 +28,9 @@ _TRACEPARENT = re.compile(
 NAME_BYTES_MAX = 63
 
 
-def trace_id(request: Request) -> str | None:
+def trace_id(environ: Mapping[str, Any]) -> str | None:
     """Return the id of the trace that the request belongs to, 32 hexadecimal digits; None without one."""
-    return _current() or _sent(request.environ.get("HTTP_TRACEPARENT"))
+    return _current() or _sent(environ.get("HTTP_TRACEPARENT"))
 
 
 def application_name(name: str, trace_id: str) -> str:

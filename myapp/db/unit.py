@@ -30,7 +30,6 @@ class Unit:
     isolation: str | None = None
     deadline: Deadline | None = None
     report: Report = field(default_factory=Report)
-    trace_id: str | None = None
     primary: bool = False
     position: int | None = None
     begin_seconds: float = math.inf
