@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from myapp import settings
-from myapp.db import deadline, errors, trace, unit
+from myapp.db import deadline, errors, pooler, trace, unit
 from myapp.db.postgresql_connection import BoundedConnection
 
 MILLISECONDS = 1000
@@ -62,6 +62,7 @@ def listen(engine: Engine, database: settings.Database) -> None:
     event.listen(engine, "after_cursor_execute", _note_statement)
     event.listen(engine, "commit", _refuse_lost_work)
     event.listen(engine, "checkin", _forget_deadline)
+    event.listen(engine, "handle_error", pooler.explain)
 
 
 def has_begun(connection: Any) -> bool:

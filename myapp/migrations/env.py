@@ -21,11 +21,18 @@ from sqlalchemy.engine import Connection, Engine
 
 from myapp import settings
 from myapp.db import engine as engines
+from myapp.db import pooler
 from myapp.ledger import tables
 
 # "myapp" as a number: the advisory lock of whoever migrates.
 MIGRATION_LOCK = int.from_bytes(b"myapp")
 OTHER_RUN_MINUTES_MAX = 10
+
+# There the lock would stay on whatever connection took it, in the way of every later run.
+BEHIND_POOLER = (
+    "The database is reached through a pooler; migrate at the server's own address, named in an ini file "
+    "(alembic -x ini=FILE upgrade head) or in MYAPP_DATABASE_URL"
+)
 
 
 def _database() -> settings.Database:
@@ -72,6 +79,8 @@ def _wait_for_other_runs(connection: Connection) -> None:
     waits = f"SET LOCAL lock_timeout = '{OTHER_RUN_MINUTES_MAX}min'; SET LOCAL statement_timeout = 0"
     try:
         with connection.begin():
+            if pooler.is_between(connection):
+                raise CommandError(BEHIND_POOLER)
             connection.exec_driver_sql(waits)
             connection.execute(sa.select(sa.func.pg_advisory_lock(MIGRATION_LOCK)))
     except sa.exc.OperationalError as exc:
