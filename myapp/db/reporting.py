@@ -87,8 +87,8 @@ def _tell(
     seconds = time.monotonic() - environ[deadline.ARRIVED]
     route = _route_name(request)
     if response is not None:
-        # Beside what a view may have added of its own.
-        response.headerlist.append(("Server-Timing", server_timing(report, seconds)))
+        # Set, not added: an application may answer with the same response again and again.
+        response.headers["Server-Timing"] = server_timing(report, seconds)
     metrics.add(report, route=route, method=environ["REQUEST_METHOD"], status=status, seconds=seconds)
     if exception is not None and (meaning := errors.translate(exception)) is not None:
         metrics.count("db_refusals", meaning.code)

@@ -11,7 +11,6 @@ from pyramid.router import Router
 
 from tests.functional.api.shop import Shop, sale
 
-
 # The grammar that browsers read: https://www.w3.org/TR/server-timing/#the-server-timing-header-field
 TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 TIMING = re.compile(rf'({TOKEN})(?:;dur=([0-9]+(?:\.[0-9]+)?))?(?:;desc=(?:{TOKEN}|"[^"\\]*"))?')

@@ -134,6 +134,13 @@ class TestPromise18Report:
         free.join()
         assert told["pool"] > SLOW_SECONDS * 1000 / 2
 
+    def test_tells_of_this_request_alone_in_a_response_that_is_used_again(self, make_notes: MakeNotes):
+        response = Response()
+        notes = make_notes(lambda _request: response)
+        notes.client.get("/notes")
+
+        assert len(notes.client.get("/notes").headers.getall("Server-Timing")) == 1
+
     def test_tells_of_the_last_attempt_alone(self, make_notes: MakeNotes, lines: Lines):
         attempts: list[int] = []
 
@@ -198,6 +205,19 @@ class TestPromise18Report:
 
         assert len(statements) > 3
         assert lines()[0]["statements"] == "3"
+
+    def test_goes_on_after_an_error_that_was_caught(self, make_notes: MakeNotes, lines: Lines):
+        def view(request: Request) -> Response:
+            with pytest.raises(sa.exc.DBAPIError), request.dbsession.begin_nested():
+                request.dbsession.execute(sa.text("SELECT nonsense"))
+            return select_one(request)
+
+        notes = make_notes(view)
+
+        notes.client.get("/notes")
+
+        # SAVEPOINT, the one that fails, ROLLBACK TO SAVEPOINT, the one that does not.
+        assert lines()[0]["statements"] == "4"
 
     def test_a_session_outside_of_requests_has_one_too(self, make_notes: MakeNotes):
         notes = make_notes(select_one)
