@@ -103,6 +103,9 @@ def make_notes(notes_url: str) -> Iterator[MakeNotes]:
         with notes.engine.begin() as connection:
             connection.execute(sa.delete(Note))
         notes.engine.dispose()
+        replicas = notes.client.app.registry.get("db.replicas")
+        for replica in replicas.members if replicas else ():
+            replica.engine.dispose()
 
 
 @pytest.fixture

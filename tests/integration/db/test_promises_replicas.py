@@ -21,6 +21,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from myapp.db import engine, errors, position, replicas, routed, scope
+from myapp.db.session import UnitOfWorkSession
 from tests.faults.cutting_proxy import cutting_proxy
 from tests.integration.db.conftest import MakeNotes, Note
 from tests.own_postgresql import OwnPostgresql, wait_until
@@ -51,6 +52,17 @@ def page(request: Request) -> Response:
 FAR_LATER = 6.0
 
 ON_REPLICA = sa.text("SELECT pg_is_in_recovery()")
+
+
+def stream(request: Request) -> Response:
+    """Read the line as `page` does, on the session of a stream."""
+
+    def rows(session: UnitOfWorkSession) -> Iterator[bytes]:
+        line, on_replica = session.execute(sa.text("SELECT line, pg_is_in_recovery() FROM page")).one()
+        yield f"{line} on the {'replica' if on_replica else 'primary'}".encode()
+
+    return Response(app_iter=request.dbstream(rows), content_type="text/plain")
+
 
 VIEWS: dict[str, dict[str, object]] = {"page": {}, "fresh": {"primary": True}, "strict": {"isolation": "SERIALIZABLE"}}
 
@@ -106,6 +118,8 @@ def make_site(pair: PostgresqlPair) -> Iterator[MakeSite]:
         for name, db in VIEWS.items():
             config.add_route(name, f"/{name}")
             config.add_view(page, route_name=name, db=db)
+        config.add_route("stream", "/stream")
+        config.add_view(stream, route_name="stream")
         config.add_exception_view(say_what_it_means, context=Exception)
         made.append(Site(webtest.TestApp(config.make_wsgi_app())))
         return made[-1]
@@ -187,6 +201,14 @@ class TestPromise15ReadYourWrites:
             assert site.read(token).text == "new on the primary"
 
         assert site.read(token).text == "new on the replica"
+
+    def test_a_stream_never_sees_the_past_either(self, make_site: MakeSite, pair: PostgresqlPair):
+        site = make_site()
+        with pair.replay_paused():
+            token = site.write("new").headers[HEADER]
+
+            assert site.read(path="/stream").text == "old on the replica"
+            assert site.read(token, path="/stream").text == "new on the primary"
 
     def test_the_position_is_that_after_the_commit(self, make_site: MakeSite):
         answer = make_site().write("new")
