@@ -36,7 +36,6 @@ Handler = Callable[[Request], Response]
 def includeme(config: Configurator) -> None:
     """Report on every request."""
     config.registry["db.metrics"] = Metrics(lambda: _engines(config.registry))
-    config.add_subscriber(_count_repeat, retry.Repeated)
     config.add_tween("myapp.db.reporting.reporting_tween", under=INGRESS, over="myapp.db.request.ending_tween")
 
 
@@ -57,7 +56,10 @@ def reporting_tween(handler: Handler, registry: Registry) -> Handler:
             status = SERVER_ERROR if response is None else response.status_int
             if report.began and not report.committed:
                 metrics.count("db_rollbacks", _cause(exception, status))
-            if exception is None or not pyramid_retry.is_error_retryable(request, exception):
+            # Counted here and not by a subscriber: one anywhere, and Pyramid makes four events of every request.
+            if exception is not None and pyramid_retry.is_error_retryable(request, exception):
+                metrics.count("db_retries", retry.cause(exception))
+            else:
                 _tell(request, report, metrics, exception=exception, status=status, response=response)
                 if 0 < repeated_min <= report.statements:
                     _name_repeated(request, report, metrics, repeated_min)
@@ -129,11 +131,6 @@ def _cause(exception: BaseException | None, status: int) -> str:
     if isinstance(exception, errors.DatabaseError):
         return exception.code
     return "answer" if status < SERVER_ERROR else "fault"
-
-
-def _count_repeat(repeated: retry.Repeated) -> None:
-    metrics: Metrics = repeated.request.registry["db.metrics"]
-    metrics.count("db_retries", repeated.cause)
 
 
 def _engines(registry: Registry) -> Mapping[str, Engine]:

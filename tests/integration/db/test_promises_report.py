@@ -228,6 +228,12 @@ class TestPromise18Report:
         # SAVEPOINT, the one that fails, ROLLBACK TO SAVEPOINT, the one that does not.
         assert lines()[0]["statements"] == "4"
 
+    def test_listens_to_none_of_pyramids_events(self, make_notes: MakeNotes):
+        notes = make_notes(select_one)
+
+        # With one subscriber, to whatever, Pyramid makes four events of each request.
+        assert not notes.client.app.registry.has_listeners
+
     def test_a_session_outside_of_requests_has_one_too(self, make_notes: MakeNotes):
         notes = make_notes(select_one)
 
