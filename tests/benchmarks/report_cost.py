@@ -56,10 +56,10 @@ class NoReport:
 
 
 def main() -> None:
-    """Print the table of docs/sessions.md."""
+    """Print the table of docs/sessions.md, "What a request did"."""
     with tempfile.TemporaryDirectory(prefix="myapp_cost_") as directory:
         Path(directory).chmod(0o755)
-        print("| µs of CPU per request | | SQLite | PostgreSQL |")
+        print("| µs of CPU per request | SQLite | PostgreSQL |\n|---|---|---|")
         sqlite = figures(f"sqlite:///{directory}/notes.sqlite")
         try:
             postgresql = figures(postgresql_server.url(Path(directory)))
@@ -141,7 +141,7 @@ def _told(rounds: dict[str, list[float]], place: int) -> str:
         return f"{statistics.median(mine):.0f}"
     differences = [after - before for before, after in zip(rounds[KINDS[place - 1]], mine, strict=True)]
     low, middle, high = statistics.quantiles(differences, n=4)
-    return f"{statistics.median(mine):.0f} (+{middle:.0f}; {low:.0f} to {high:.0f})"
+    return f"{statistics.median(mine):.0f} ({middle:+.0f}; {low:+.0f} to {high:+.0f})"
 
 
 if __name__ == "__main__":
