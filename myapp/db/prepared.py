@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from psycopg import errors as psycopg_errors
 from psycopg import sql
 from sqlalchemy.engine import Connection, Engine
 
+from myapp.db import errors
 from myapp.db.decisions import Decision
 
 FINISH_SECONDS = 5.0
@@ -55,9 +57,15 @@ def finish(driver: Any, name: str, decision: Decision) -> None:
 
 
 def finish_on(second: Engine, name: str, decision: Decision) -> None:
-    """Commit or roll back a prepared transaction on a connection of its own."""
+    """Commit or roll back a prepared transaction on a connection of its own.
+
+    Raises:
+        Unavailable: it stays prepared, or the connection was lost on the way.
+    """
     proxied = second.raw_connection()
     try:
         finish(proxied.driver_connection, name, decision)
+    except psycopg.Error as exc:
+        raise errors.Unavailable(f"The prepared transaction {name} could not be finished: {exc}") from exc
     finally:
         proxied.close()

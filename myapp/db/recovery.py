@@ -6,6 +6,7 @@ May run at any time, beside any number of servers: who asks first decides, and e
 from __future__ import annotations
 
 import enum
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from myapp import settings
-from myapp.db import decisions, prepared
+from myapp.db import decisions, errors, prepared
 from myapp.db.decisions import Decision
 from myapp.db.prepared import Prepared
 from myapp.db.unit import Unit
+
+log = logging.getLogger(__name__)
 
 # So that of several processes that start at once one makes the table.
 TABLE_LOCK = int.from_bytes(b"second")
@@ -32,6 +35,7 @@ class Outcome(enum.StrEnum):
     COMMITTED = "committed"
     ROLLED_BACK = "rolled back"
     UNDECIDED = "left: the transaction that decides is still under way"
+    FAILED = "left: the second database refused"
     FOREIGN = "left: another first database decides"
 
 
@@ -63,8 +67,17 @@ def recover(first: Engine, second: Engine, *, dry_run: bool = False) -> Iterator
     for transaction in waiting:
         outcome = Outcome.FOREIGN
         if transaction.name.startswith(ours):
-            outcome = _OUTCOMES[settle(first, second, transaction.name, dry_run=dry_run)]
+            outcome = _settled(first, second, transaction.name, dry_run=dry_run)
         yield Found(transaction=transaction, outcome=outcome)
+
+
+def _settled(first: Engine, second: Engine, name: str, *, dry_run: bool) -> Outcome:
+    try:
+        return _OUTCOMES[settle(first, second, name, dry_run=dry_run)]
+    except errors.Unavailable as exc:
+        # One that cannot be finished, for lack of permission say, is in nobody else's way.
+        log.error("%s", exc)
+        return Outcome.FAILED
 
 
 def forget(first: Engine, second: Engine) -> int:

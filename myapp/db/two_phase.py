@@ -80,7 +80,7 @@ class SecondUnitOfWork(entered.UnitOfWork):
             return
         try:
             prepared.finish(self._driver(), self.name, Decision.COMMIT)
-        except psycopg.Error as exc:
+        except (psycopg.Error, sa.exc.SQLAlchemyError) as exc:
             log.error("%s; it is committed, but shows in the second database only %s.", exc, _after(self.name))
             self.session.invalidate()
         finally:
@@ -96,7 +96,7 @@ class SecondUnitOfWork(entered.UnitOfWork):
         try:
             if not recovery.settle(registry["db.engine"], registry["db.second.engine"], self.name):
                 log.error("The first database has not decided yet; locks are held in the second %s.", _after(self.name))
-        except (psycopg.Error, sa.exc.SQLAlchemyError, errors.DatabaseError) as exc:
+        except (sa.exc.SQLAlchemyError, errors.DatabaseError) as exc:
             log.error("%s; locks are held in the second database %s.", exc, _after(self.name))
 
     def _needs_no_decision(self) -> bool:

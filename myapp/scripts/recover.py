@@ -16,8 +16,8 @@ deletes the decisions that nothing waits for any more; run it daily, and after a
 """
 
 EPILOG = """\
-Exit codes: 0, nothing of this first database is left prepared; 1, something is, since the transaction that decides is
-still under way (run it again when that is over, after db.deadline_seconds at most); 2, a database is not there.
+Exit codes: 0, nothing of this first database is left prepared; 1, something is, since the second database refused, or
+since the transaction that decides is still under way (run it again when that is over); 2, a database is not there.
 """
 
 
@@ -45,8 +45,8 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
             found.append(each)
             print(f"{each.transaction.name}  prepared {each.transaction.prepared_at:%Y-%m-%d %H:%M:%S}  {each.outcome}")
         forgotten = 0 if options.dry_run else recovery.forget(first, second)
-    undecided = sum(each.outcome is Outcome.UNDECIDED for each in found)
+    unfinished = any(each.outcome in (Outcome.UNDECIDED, Outcome.FAILED) for each in found)
     finished = sum(each.outcome in (Outcome.COMMITTED, Outcome.ROLLED_BACK) for each in found)
     done = "would be finished" if options.dry_run else "finished"
     print(f"{len(found)} prepared, {finished} {done}, {len(found) - finished} left; {forgotten} decisions deleted.")
-    return 1 if undecided else 0
+    return 1 if unfinished else 0

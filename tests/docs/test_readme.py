@@ -94,7 +94,7 @@ def expected_defaults() -> dict[str, str]:
 
 def as_ini(value: object) -> str:
     match value:
-        case None:
+        case None | ():
             return "—"
         case bool():
             return "on" if value else "off"

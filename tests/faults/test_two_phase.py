@@ -143,6 +143,27 @@ class TestRecovery:
         assert "another first database decides" in said
         assert "somebody" not in said
 
+    def test_goes_on_when_the_second_database_refuses_one(self, pair: Pair, engines, caplog: pytest.LogCaptureFixture):
+        first, _second = engines
+        with first.connect() as connection:
+            names = [connection.scalar(sa.text(decisions.PREFIX)) + each for each in ("another role's", "our own")]
+        with psycopg.connect(pair.second, autocommit=True) as connection:
+            connection.execute("CREATE ROLE nobody_special LOGIN")
+            connection.execute("GRANT INSERT ON lines TO nobody_special")
+        prepare(pair, names[0], "SELECT 1")
+        owned = Pair(pair.first, pair.second.replace("postgres@", "nobody_special@"))
+        prepare(owned, names[1])
+        limited = engine.build(Database(url=owned.second))
+
+        outcomes = [each.outcome for each in recovery.recover(first, limited)]
+        limited.dispose()
+        with psycopg.connect(pair.second, autocommit=True) as connection:
+            connection.execute("DROP OWNED BY nobody_special; DROP ROLE nobody_special")
+
+        assert outcomes == [recovery.Outcome.FAILED, recovery.Outcome.ROLLED_BACK]
+        assert pair.prepared == [names[0]]
+        assert "permission denied to finish prepared transaction" in caplog.text
+
     def test_has_decided_for_good_when_it_rolls_back(self, pair: Pair, engines):
         first, second = engines
         with first.connect() as connection:
