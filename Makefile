@@ -28,7 +28,7 @@ serve: $(RUNTIME) ## Migrate the development database and serve it (http_port=70
 test: $(TEST) ## Run every test on SQLite and a real PostgreSQL (MYAPP_TEST_DATABASE_URL for a server of your own)
 	$(BIN)/pytest -n $(jobs)
 
-test-variants: $(TEST) ## Run the functional suite SERIALIZABLE, with injected faults, and through a PgBouncer (2 minutes)
+test-variants: $(TEST) ## Run the functional suite SERIALIZABLE, with injected faults, and through a PgBouncer (3 minutes)
 	$(BIN)/pytest -n $(jobs) tests/functional --variant serializable
 	$(BIN)/pytest -n $(jobs) tests/functional --variant faults
 	$(BIN)/pytest -n $(jobs) tests/functional --variant pgbouncer

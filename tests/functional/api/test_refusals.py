@@ -195,6 +195,7 @@ class TestFaults:
         assert ("Traceback" in caplog.text) == (code == "internal")
 
     @pytest.mark.commits
+    @pytest.mark.not_for("faults")
     def test_of_a_full_pool_is_overload_within_the_wait(self, make_wsgi_app: Callable[..., Router]) -> None:
         wsgi_app = make_wsgi_app(**{"db.pool_size": "1", "db.pool_timeout_seconds": "0.2"})
         shop = Shop(webtest.TestApp(wsgi_app, extra_environ=LOOPBACK)).open()
@@ -235,6 +236,7 @@ def _raise(error: Exception) -> None:
 
 # SQLite has one writer: he is waited for as a whole, which is `unavailable`, and there is nothing to serialize.
 @pytest.mark.commits
+@pytest.mark.not_for("faults")
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 class TestLockedOut:
     def test_second_request_with_a_key_is_told_that_the_first_still_runs(

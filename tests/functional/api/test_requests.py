@@ -46,6 +46,8 @@ class TestRequestId:
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+# It says how many attempts there were.
+@pytest.mark.not_for("faults")
 class TestLog:
     def lines(self, caplog: pytest.LogCaptureFixture) -> list[str]:
         return [record.getMessage() for record in caplog.records if record.name == "myapp.requests"]
