@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import configparser
 import enum
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,9 +71,9 @@ class Recording(enum.StrEnum):
 class Database:
     """What `myapp.db` needs to know."""
 
-    url: str
-    replica_urls: tuple[str, ...] = ()
-    second_url: str | None = None
+    url: str = field(repr=False)
+    replica_urls: tuple[str, ...] = field(default=(), repr=False)
+    second_url: str | None = field(default=None, repr=False)
     token_secret: str | None = field(default=None, repr=False)
     writes: bool = True
     application_name: str = "myapp"
@@ -370,11 +371,15 @@ def _values(settings: Sequence[Setting], raw: Mapping[str, str], problems: list[
             try:
                 values[setting.field] = setting.read(str(raw[setting.key]))
             except ValueError:
-                shown = "…" if setting.is_secret else repr(raw[setting.key])
+                shown = "…" if setting.is_secret else repr(_without_password(str(raw[setting.key])))
                 problems.append(f"{setting.key} = {shown}: expected {setting.expects}")
         elif setting.field == "url":
             problems.append(f"sqlalchemy.url is missing; set it in the ini file or set {URL_VARIABLE}")
     return values
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"(://[^\s:/@]*):\S*@", r"\1:…@", text)
 
 
 def _unknown(raw: Mapping[str, str], known: set[str], *, foreign: tuple[str, ...]) -> list[str]:

@@ -11,6 +11,7 @@ from sqlalchemy import exc as sa_exc
 
 from myapp.api import problems, respond, schemas
 from myapp.api.request import Request
+from myapp.db import errors as db_errors
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +44,18 @@ def is_alive(_request: Request[None, schemas.NoQuery]) -> Response:
 def is_ready(request: Request[None, schemas.NoQuery]) -> Response:
     """Check that the service is ready.
 
-    The database answers and has the schema of this version, and the server is not about to end.
+    The database answers and has the schema of this version, and the server is not about to end. A service with more
+    requests than it can work on is ready.
     """
     shutting_down = request.environ.get(SHUTTING_DOWN)
     if shutting_down is not None and shutting_down.is_set():
         return problems.response(request, "unavailable", "The server is shutting down.")
     try:
         is_current = request.registry["myapp.is_current"](request.dbsession)
-    except sa_exc.SQLAlchemyError:
+    except db_errors.Overloaded:
+        # It serves as much as it can; were it taken for broken, the others would have to serve this much more.
+        return respond.answer(respond.encode(schemas.Health(status="ok")))
+    except (sa_exc.SQLAlchemyError, db_errors.DatabaseError):
         log.warning("request_id=%s not ready", request.request_id, exc_info=True)
         return problems.response(request, "unavailable", "The database cannot be asked for its schema.")
     if not is_current:

@@ -21,13 +21,34 @@ from myapp.db.unit import Unit
 OPTION = "db_admission"
 
 
+class Seats:
+    """How many may wait in all the lines before one engine, since each who waits holds a thread of the server."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._free = threading.Semaphore(count)
+
+    def take(self) -> None:
+        """Take a seat.
+
+        Raises:
+            Overloaded: too many wait already.
+        """
+        if not self._free.acquire(blocking=False):
+            raise errors.Overloaded(f"{self.count} requests wait for their turn already.")
+
+    def give_back(self) -> None:
+        """Give a seat back."""
+        self._free.release()
+
+
 class Line:
     """A number of places, and those who wait for one in the order in which they came."""
 
-    def __init__(self, places: int, *, waiting_max: int, seconds_max: float) -> None:
+    def __init__(self, places: int, *, seats: Seats, seconds_max: float) -> None:
         self.places = places
-        self.waiting_max = waiting_max
         self.seconds_max = seconds_max
+        self._seats = seats
         self.taken = 0
         self._waiting: deque[threading.Event] = deque()
         self._lock = threading.Lock()
@@ -47,13 +68,13 @@ class Line:
             if self.taken < self.places:
                 self.taken += 1
                 return True
-            if len(self._waiting) >= self.waiting_max:
-                raise errors.Overloaded(
-                    f"{self.taken} requests are at work and {self.waiting_max} wait; come back soon."
-                )
+            self._seats.take()
             turn = threading.Event()
             self._waiting.append(turn)
-        return turn.wait(max(seconds_max, 0.0)) or self._give_up(turn)
+        try:
+            return turn.wait(max(seconds_max, 0.0)) or self._give_up(turn)
+        finally:
+            self._seats.give_back()
 
     def leave(self) -> None:
         """Give the place to whoever waits longest, or back."""
@@ -75,11 +96,9 @@ class Admission:
     """The lines before one engine: one for its connections, and one for its writers where there can be only one."""
 
     def __init__(self, database: settings.Database, *, one_writer: bool) -> None:
-        waiting = database.waiting_max
-        self.connections = Line(database.pool_size, waiting_max=waiting, seconds_max=database.pool_timeout_seconds)
-        self.writers = None
-        if one_writer:
-            self.writers = Line(1, waiting_max=waiting, seconds_max=database.busy_timeout_seconds)
+        seats = Seats(database.waiting_max)
+        self.connections = Line(database.pool_size, seats=seats, seconds_max=database.pool_timeout_seconds)
+        self.writers = Line(1, seats=seats, seconds_max=database.busy_timeout_seconds) if one_writer else None
         self._writes = database.writes
 
     def enter(self, unit: Unit) -> float:

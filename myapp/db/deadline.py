@@ -62,6 +62,7 @@ def of_request(request: Request, seconds: float) -> Deadline:
     wish = request.headers.get(HEADER)
     if wish is not None:
         seconds = min(seconds, _seconds(wish))
+    arrive(request)
     return Deadline(request.environ[ARRIVED] + seconds)
 
 

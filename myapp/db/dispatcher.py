@@ -50,7 +50,7 @@ class Dispatcher:
         *,
         name: str,
         interval_seconds: float = 5.0,
-        batch_seconds: float | None = None,
+        batch_seconds: float = 60.0,
     ) -> None:
         self._sessions = sessions
         self._handle_next = handle_next
@@ -74,7 +74,8 @@ class Dispatcher:
         """End it after the batch under way; say whether that was in time."""
         self._stopping.set()
         self._awake.set()
-        self._thread.join(timeout_seconds)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
 
     def _run(self) -> None:

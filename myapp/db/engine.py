@@ -35,6 +35,9 @@ class Policy(Protocol):
     def listen(self, engine: Engine, database: settings.Database, /) -> None:
         """Set connections and units of work up."""
 
+    def ping(self, dialect: Dialect, connection: Any, /) -> None:
+        """Ask the driver's connection whether it still lives, and not for long."""
+
     def has_begun(self, connection: Any, /) -> bool:
         """Say whether the driver's connection is inside a transaction."""
 
@@ -47,12 +50,14 @@ def build(database: settings.Database) -> Engine:
     url = sa.make_url(database.url)
     policy = _policy(url.get_backend_name())
     lines = admission.Admission(database, one_writer=url.get_backend_name() == "sqlite")
-    engine = sa.create_engine(url, execution_options={admission.OPTION: lines}, **policy.engine_arguments(database))
+    engine = sa.create_engine(
+        url, execution_options={admission.OPTION: lines}, hide_parameters=True, **policy.engine_arguments(database)
+    )
     event.listen(engine, "commit", _let_owners_commit)
     with measuring.around(engine):
         policy.listen(engine, database)
         faults.listen(engine)
-    _ping_after_idling(engine)
+    _ping_after_idling(engine, policy)
     _leave_no_transaction_open(engine, policy.has_begun)
     _built.add(engine)
     return engine
@@ -77,7 +82,7 @@ def _let_owners_commit(connection: Connection) -> None:
         )
 
 
-def _ping_after_idling(engine: Engine) -> None:
+def _ping_after_idling(engine: Engine, policy: Policy) -> None:
     """Ask a connection that idled whether it still lives; a busy one saves the round trip.
 
     One that dies while busy fails its statement, the whole pool is renewed, and the request is retried.
@@ -91,7 +96,7 @@ def _ping_after_idling(engine: Engine) -> None:
         if time.monotonic() - entry.info.get("idle_since", time.monotonic()) < IDLE_SECONDS_BEFORE_PING:
             return
         try:
-            dialect.do_ping(connection)
+            policy.ping(dialect, connection)
         except dialect.loaded_dbapi.Error as exc:
             raise sa_exc.DisconnectionError from exc
 

@@ -101,6 +101,7 @@ class Meaning:
 
 LOST = Meaning(Unavailable, "connection-lost", is_retryable=True)
 LATE = Meaning(DeadlineExceeded, "deadline")
+CANCELLED = Meaning(Unavailable, "cancelled")
 UNKNOWN = Meaning(OutcomeUnknown, "outcome-unknown")
 
 # By SQLSTATE, else by its class, which is its first two characters.
@@ -119,6 +120,8 @@ POSTGRESQL: Mapping[str, Meaning] = {
     "53": Meaning(Unavailable, "out-of-resources"),
     "57": Meaning(Unavailable, "server-ended"),
     "58": Meaning(Unavailable, "input-output"),
+    "XX001": Meaning(Unavailable, "damaged-file"),
+    "XX002": Meaning(Unavailable, "damaged-file"),
 }
 
 # By primary result code: https://www.sqlite.org/rescode.html

@@ -14,7 +14,6 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
 
 from myapp.db import constraints, deadline, errors, unit
-from myapp.db.deadline import Deadline
 
 COMMITTING = "db.committing"
 
@@ -29,8 +28,9 @@ for _class, _meaning in errors.CLASSES:
 
 def listen(engine: Engine) -> None:
     """Judge the errors of this engine."""
+    event.listen(engine, "begin", _unit_begins)
     event.listen(engine, "commit", _commit_begins)
-    event.listen(engine, "rollback", _rollback_begins)
+    event.listen(engine, "rollback", _unit_begins)
     event.listen(engine, "handle_error", _note)
     constraints.listen(engine)
 
@@ -39,7 +39,7 @@ def _commit_begins(connection: Connection) -> None:
     connection.info[COMMITTING] = True
 
 
-def _rollback_begins(connection: Connection) -> None:
+def _unit_begins(connection: Connection) -> None:
     if not connection.invalidated:
         connection.info[COMMITTING] = False
 
@@ -66,8 +66,14 @@ def _judge(context: ExceptionContext, exc: BaseException) -> errors.Meaning | No
     if _is_in_doubt(context, exc):
         return errors.UNKNOWN
     until = deadline.CONNECT_BY.get() if work is None else work.deadline
-    if meaning.error is errors.Unavailable and _is_over(until):
+    if until is None:
+        return meaning
+    is_over = until.remaining() <= ROUNDING_SECONDS
+    if meaning.error is errors.Unavailable and is_over:
         return errors.LATE
+    if meaning.error is errors.DeadlineExceeded and not is_over:
+        # Somebody else ended the statement.
+        return errors.CANCELLED
     return meaning
 
 
@@ -80,7 +86,3 @@ def _is_in_doubt(context: ExceptionContext, exc: BaseException) -> bool:
         return False
     # The connection is not invalidated yet, so its notes can still be read.
     return bool(connection.info.get(COMMITTING))
-
-
-def _is_over(until: Deadline | None) -> bool:
-    return until is not None and until.remaining() <= ROUNDING_SECONDS

@@ -3,7 +3,7 @@
 readonly   the database refuses writes          default: GET and HEAD are, other methods are not
 isolation  "READ COMMITTED" | "REPEATABLE READ" | "SERIALIZABLE"        default: the setting db.isolation
 retry      attempts in all; 1 never repeats     default: the setting retry.attempts, which is also the most
-timeout    seconds a statement, or a wait for a lock, may take          default: the settings db.*_timeout_seconds
+timeout    seconds the whole request may take, waits and repeats too    default: the setting db.deadline_seconds
 primary    read from the primary even if the view is read-only          default: False
 """
 

@@ -14,7 +14,7 @@ from typing import Any
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, Engine
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from myapp import settings
 from myapp.db import deadline, errors, pooler, trace, unit
@@ -56,13 +56,19 @@ def engine_arguments(database: settings.Database) -> dict[str, Any]:
 def listen(engine: Engine, database: settings.Database) -> None:
     """Begin each unit of work as what it is, hold it to its deadline, and never let COMMIT quietly mean ROLLBACK."""
     event.listen(engine, "do_connect", _connect)
-    event.listen(engine, "checkout", _expect_an_answer)
     event.listen(engine, "begin", lambda connection: _begin(connection, database))
     event.listen(engine, "before_cursor_execute", lambda connection, *_: _hold_to_deadline(connection, database))
     event.listen(engine, "after_cursor_execute", _note_statement)
     event.listen(engine, "commit", _refuse_lost_work)
     event.listen(engine, "checkin", _forget_deadline)
     event.listen(engine, "handle_error", pooler.explain)
+
+
+def ping(dialect: Dialect, connection: Any) -> None:
+    """Ask whether the connection still lives; BEGIN, which comes after, has a bound of its own."""
+    connection.answer_by = time.monotonic() + SILENCE_SECONDS
+    dialect.do_ping(connection)
+    connection.answer_by = math.inf
 
 
 def has_begun(connection: Any) -> bool:
@@ -74,15 +80,11 @@ def _connect(
     _dialect: Dialect, _entry: ConnectionPoolEntry, arguments: Sequence[Any], options: dict[str, Any]
 ) -> BoundedConnection:
     by = deadline.CONNECT_BY.get()
-    if by is not None:
+    # One that is over is of an earlier unit of work: the line lets nobody pass who has no time.
+    if by is not None and by.remaining() > 0:
         seconds = min(options["connect_timeout"], math.ceil(by.remaining()))
         options = options | {"connect_timeout": max(CONNECT_SECONDS_MIN, seconds)}
     return BoundedConnection.connect(*arguments, **options)
-
-
-def _expect_an_answer(connection: Any, _entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
-    """Bound what comes before BEGIN, which sets a bound of its own: the question whether the connection still lives."""
-    connection.answer_by = time.monotonic() + SILENCE_SECONDS
 
 
 def _begin(connection: Connection, database: settings.Database) -> None:
@@ -99,7 +101,8 @@ def _begin(connection: Connection, database: settings.Database) -> None:
 
 
 def _name(application_name: str, trace_id: str) -> str:
-    quoted = trace.application_name(application_name, trace_id).replace("'", "''")
+    # Twice for SQL, and twice for the driver.
+    quoted = trace.application_name(application_name, trace_id).replace("'", "''").replace("%", "%%")
     return f"SET LOCAL application_name = '{quoted}'; "
 
 

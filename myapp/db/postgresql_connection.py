@@ -33,7 +33,8 @@ class BoundedConnection(psycopg.Connection[Any]):
         super().__init__(*arguments, **options)
         self.server_cursor_factory = PassingCursor
 
-    # Every wait of the driver for the server passes here.
+    # Every wait of the driver for the server passes here. The name of its time-out is private, hence pinned; the tests
+    # of a silent server would notice.
     def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
         """Run the driver's generator for as long as there is time."""
         if self.answer_by == math.inf:

@@ -51,6 +51,7 @@ class Replica:
         self._replayed = 0
         self._ask_at = 0.0
         event.listen(bind, "handle_error", self._note_error)
+        event.listen(bind, "connect", self._forget_how_far)
 
     def serves(self, position: int | None) -> bool:
         """Say whether to read from it now, and see everything up to the position.
@@ -75,6 +76,10 @@ class Replica:
             self._ask_at = now + LEFT_ALONE_SECONDS
             return True
 
+    def _forget_how_far(self, _connection: object, _entry: object) -> None:
+        # Who answers there now may be another one, made from an older copy.
+        self._replayed = 0
+
     def _ask(self) -> None:
         try:
             self._replayed = self._how_far()
@@ -89,6 +94,7 @@ class Replica:
         try:
             # The driver's own: SQLAlchemy's would begin a transaction first, and end it.
             driver: Any = connection.driver_connection
+            driver.answer_by = time.monotonic() + ANSWER_SECONDS
             replayed: int = driver.execute(HOW_FAR).fetchone()[0]
             return replayed
         except psycopg.Error:

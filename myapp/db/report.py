@@ -65,6 +65,13 @@ class Report:
         self._place: int = Place.ELSEWHERE
         self._since = time.monotonic()
 
+    @classmethod
+    def like(cls, other: Report) -> Report:
+        """Return one that is empty, for another unit of work of the same attempt and trace."""
+        made = cls(attempt=other.attempt)
+        made.trace_id = other.trace_id
+        return made
+
     def enter(self, place: Place) -> None:
         """Be in another place from now on."""
         now = time.monotonic()

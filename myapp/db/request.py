@@ -10,6 +10,7 @@ taken before the first statement. See docs/sessions.md.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from pyramid.httpexceptions import HTTPException
 from pyramid.registry import Registry
@@ -31,6 +32,12 @@ SESSIONS = frozenset({"dbsession", "second_dbsession"})
 
 class UnitOfWork(SessionDataManager):  # type: ignore[misc]
     """The session as a member of its request's transaction; it joins when it is made."""
+
+    def tpc_vote(self, transaction: Any) -> None:
+        """Commit, as the owner; the one phase of a session that is the last to vote."""
+        if self.session is not None:
+            self.session.unit.may_commit = True
+        super().tpc_vote(transaction)
 
     def should_retry(self, _error: BaseException) -> bool:
         """Leave the choice to `faults`: zope.sqlalchemy would repeat a COMMIT whose outcome is unknown as well."""

@@ -30,6 +30,8 @@ from sqlalchemy import exc as sa_exc
 
 from myapp.db import errors, scope
 from myapp.db.factory import Sessions
+from myapp.db.request import SESSIONS
+from myapp.db.request_log import METHOD_SHOWN_MAX, PATH_SHOWN_MAX
 from myapp.db.session import UnitOfWorkSession
 
 log = logging.getLogger(__name__)
@@ -129,7 +131,7 @@ def run(
             meaning = errors.meaning(exc)
             seconds = pause_seconds(attempt, BACKOFF_SECONDS)
             attempt += 1
-            is_last = attempt == attempts_max or time.monotonic() + seconds >= until
+            is_last = attempt >= attempts_max or time.monotonic() + seconds >= until
             if is_last or meaning is None or not meaning.is_retryable:
                 raise
             milliseconds = seconds * MILLISECONDS
@@ -149,8 +151,9 @@ def _repeated(request: Request, exc: BaseException, first_seconds: float) -> Rep
 
 def _is_committed(request: Request) -> bool:
     """Say whether what failed is not the unit of work, which is done, but something after it: another tween, say."""
-    session = request.__dict__.get("dbsession")
-    return session is not None and not session.unit.readonly and session.unit.report.committed
+    sessions = (request.__dict__.get(name) for name in SESSIONS)
+    units = [session.unit for session in sessions if session is not None]
+    return any(unit.report.committed and not unit.readonly for unit in units)
 
 
 def _let_pass(request: Request) -> None:
@@ -163,8 +166,8 @@ def _pause(repeated: Repeated) -> None:
     request = repeated.request
     log.info(
         "method=%s path=%s attempt=%d cause=%s repeated_in_ms=%.1f",
-        quote(request.method),
-        quote(request.environ.get("PATH_INFO", "").encode("latin-1")),
+        quote(request.method[:METHOD_SHOWN_MAX]),
+        quote(request.environ.get("PATH_INFO", "")[:PATH_SHOWN_MAX].encode("latin-1")),
         request.environ[ATTEMPT] + 1,
         repeated.cause,
         repeated.pause_seconds * MILLISECONDS,

@@ -46,14 +46,22 @@ class RoutedSession(UnitOfWorkSession):
         self._replicas = replicas
 
     def _enter(self, bind: Engine | Connection) -> Engine | Connection:
+        full: errors.Overloaded | None = None
         for replica in self._replicas.for_work(self.unit):
-            super()._enter(replica.engine)
+            try:
+                super()._enter(replica.engine)
+            except errors.Overloaded as exc:
+                full = exc
+                continue
             if replica.serves(self.unit.position):
                 self.unit.begin_seconds = ANSWER_SECONDS
                 # Every statement asks for it again.
                 self.bind = replica.engine
                 return replica.engine
             self._leave()
+        if full is not None:
+            # The primary is there for the writes, not for more reads than its replicas can bear.
+            raise full
         super()._enter(bind)
         if not self.unit.readonly:
             _require_primary(bind)

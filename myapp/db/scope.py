@@ -34,6 +34,7 @@ def session_scope(
     try:
         with session.begin():
             yield session
+            session.unit.may_commit = True
     finally:
         session.close()
 

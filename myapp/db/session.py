@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from typing import Any, NoReturn
 
-from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -25,7 +24,8 @@ class UnitOfWorkSession(Session):
     Raises:
         SessionEnded: any use after the owner ended it.
         SessionThread: any use from a thread other than the one that made it.
-        SessionOwned: `commit()` or `rollback()` by anyone but the owner, also on the session's connection.
+        SessionOwned: `commit()` or `rollback()` by anyone but the owner; `commit()` also on the session's transaction
+            or connection.
     """
 
     def __init__(self, bind: Any = None, *, owner: str = "a script", unit: Unit | None = None, **options: Any) -> None:
@@ -112,12 +112,3 @@ class UnitOfWorkSession(Session):
                 f"The session of {self.owner} was used from another thread. A session is one unit of work on one "
                 "thread; open one there with session_scope()."
             )
-
-
-def _end(session: UnitOfWorkSession) -> None:
-    # A savepoint that is released comes here too.
-    if not session.in_nested_transaction():
-        session.unit.may_commit = True
-
-
-event.listen(UnitOfWorkSession, "before_commit", _end)

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -80,6 +80,11 @@ def listen(engine: Engine, database: settings.Database) -> None:
     event.listen(engine, "begin", begin)
     event.listen(engine, "before_cursor_execute", hold_to_deadline)
     event.listen(engine, "commit", refuse_lost_work)
+
+
+def ping(dialect: Dialect, connection: Any) -> None:
+    """Ask whether the connection still lives."""
+    dialect.do_ping(connection)
 
 
 def has_begun(connection: Any) -> bool:

@@ -33,6 +33,7 @@ from sqlalchemy.orm import ORMExecuteState
 from myapp.db import errors
 from myapp.db import request as entered
 from myapp.db.deadline import Deadline
+from myapp.db.report import Report
 from myapp.db.session import UnitOfWorkSession
 
 log = logging.getLogger(__name__)
@@ -67,15 +68,19 @@ class Stream:
         """Open the session and make the first chunk."""
         with self._lock:
             self._made.extend(itertools.islice(self._chunks, 1))
+            self._require_time()
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         with self._lock:
-            if self._is_late:
-                raise errors.DeadlineExceeded("The time for this request was over before its whole body was sent.")
+            self._require_time()
             return self._made.popleft() if self._made else next(self._chunks)
+
+    def _require_time(self) -> None:
+        if self._is_late:
+            raise errors.DeadlineExceeded("The time for this request was over before its whole body was sent.")
 
     def close(self) -> None:
         """End the session, wherever the body is; may be called again."""
@@ -103,6 +108,8 @@ def dbstream(request: Request, rows: Rows) -> Stream:
             'answer briefly, and stream in a GET; a view that only reads may say so with db={"readonly": True}.'
         )
     owner = f"the stream of {request.method} {request.path}"
+    # What it does after the head of its answer is no part of what is told of the request.
+    unit.report = Report.like(unit.report)
     session = request.registry["db.sessions"](owner=owner, unit=unit)
     event.listen(session, "do_orm_execute", _fetch_piecemeal)
     stream = Stream(session, rows, request.db_deadline)
@@ -160,6 +167,7 @@ def _chunks(session: UnitOfWorkSession, rows: Rows, watch: Callable[[], threadin
             if size >= CHUNK_BYTES:
                 yield b"".join(made)
                 made, size = [], 0
+        session.unit.may_commit = True
     if made:
         yield b"".join(made)
 

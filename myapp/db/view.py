@@ -42,7 +42,8 @@ def _parse(info: Any) -> options.Options:
 
 
 def _declare(request: Request, declared: options.Options) -> None:
-    if "dbsession" in request.__dict__ and declared not in (request.db_options, options.DEFAULT):
+    was_used = entered.SESSIONS & request.__dict__.keys()
+    if was_used and declared not in (request.db_options, options.DEFAULT):
         raise errors.SessionMisuse(
             f"The view of {request.method} {request.path} declares {declared}, but request.dbsession was used before "
             "the view was chosen (in a root factory or a tween, say). Use it from the view's permission check onwards."

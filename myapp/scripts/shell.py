@@ -23,6 +23,8 @@ def setup(environment: dict[str, Any]) -> Iterator[None]:
     """Fill the shell's names; undo on leaving what was not committed."""
     request: Request = environment["request"]
     request.db_options = options.Options(readonly=False)
+    # Whoever sits there thinks for as long as it takes.
+    request.db_deadline = None
 
     def begin() -> UnitOfWorkSession:
         request.tm.begin()

@@ -32,6 +32,8 @@ EXPECTED = {
     "53100": Unavailable,
     "57P01": Unavailable,
     "58030": Unavailable,
+    "XX001": Unavailable,
+    "XX002": Unavailable,
 }
 FAULTS = ("23505", "23514", "23503", "23502", "42P01", "22012", "42601", "XX000", "26000")
 

@@ -148,7 +148,7 @@ class TestPromise14Admission:
 
 class TestLine:
     def test_a_place_given_in_the_last_moment_is_not_lost(self):
-        line = admission.Line(1, waiting_max=100, seconds_max=1)
+        line = admission.Line(1, seats=admission.Seats(100), seconds_max=1)
 
         def come_and_go() -> None:
             for _ in range(200):
