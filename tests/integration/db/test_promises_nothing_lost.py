@@ -257,3 +257,14 @@ class TestPromise09TheCommitComesFirst:
 
         assert errors.SessionOwned.__name__ in notes.client.post("/notes", status=500).text
         assert notes.texts() == []
+
+    def test_a_view_that_commits_its_transaction_is_refused(self, make_notes: MakeNotes):
+        def view(request: Request) -> Response:
+            request.dbsession.execute(INSERT)
+            request.dbsession.get_transaction().commit()
+            return Response()
+
+        notes = make_notes(view)
+
+        assert errors.SessionOwned.__name__ in notes.client.post("/notes", status=500).text
+        assert notes.texts() == []
