@@ -15,7 +15,8 @@ from pyramid.viewderivers import INGRESS as FIRST
 from sqlalchemy.engine import Engine
 
 from myapp import settings
-from myapp.db import after_commit, engine, factory, position, replicas, request, routed, streaming, view
+from myapp.db import after_commit, engine, factory, request, streaming, view
+from myapp.db.replication import position, replicas, routed
 
 EXPLICIT_MANAGER = "pyramid_tm.explicit_manager"
 TM_TWEEN = "pyramid_tm.tm_tween_factory"
@@ -41,9 +42,9 @@ def includeme(config: Configurator) -> None:
     config.add_request_method(position.wanted, "db_position", reify=True)
     config.add_tween("myapp.db.request.ending_tween", under=INGRESS, over=TM_TWEEN)
     config.add_tween("myapp.db.streaming.streaming_tween", under="myapp.db.request.ending_tween", over=TM_TWEEN)
-    config.include("myapp.db.reporting")
+    config.include("myapp.db.telemetry.reporting")
     if database.second_url is not None:
-        config.include("myapp.db.two_phase")
+        config.include("myapp.db.two_databases.two_phase")
     config.include("myapp.db.retry")
     config.include("myapp.db.constraints")
     config.add_view_deriver(view.db_view, name="db", under=FIRST, over="secured_view")
@@ -53,7 +54,7 @@ def _sessions(config: Configurator, bind: Engine, database: settings.Database) -
     if not database.replica_urls:
         return factory.build(bind)
     config.registry["db.replicas"] = known = replicas.build(database)
-    config.add_tween("myapp.db.position.telling_tween", under=INGRESS, over=TM_TWEEN)
+    config.add_tween("myapp.db.replication.position.telling_tween", under=INGRESS, over=TM_TWEEN)
     return routed.build(bind, known)
 
 

@@ -18,7 +18,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState
 
 from myapp import settings
-from myapp.db import admission, errors, faults, measuring, postgresql, sqlite, unit
+from myapp.db import errors, faults, unit
+from myapp.db.databases import postgresql, sqlite
+from myapp.db.limits import admission
+from myapp.db.telemetry import measuring
 
 # A connection at rest this long may have been closed by the server or something between: it is asked first.
 IDLE_SECONDS_BEFORE_PING = 10.0

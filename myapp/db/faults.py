@@ -13,7 +13,8 @@ import pyramid_retry
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
 
-from myapp.db import constraints, deadline, errors, unit
+from myapp.db import constraints, errors, unit
+from myapp.db.limits import deadline
 
 COMMITTING = "db.committing"
 

@@ -19,9 +19,11 @@ from pyramid.response import Response
 from transaction.interfaces import NoTransaction
 from zope.sqlalchemy.datamanager import STATUS_CHANGED, SessionDataManager
 
-from myapp.db import deadline, errors, options, report
+from myapp.db import errors, options
 from myapp.db.factory import Sessions
+from myapp.db.limits import deadline
 from myapp.db.session import UnitOfWorkSession
+from myapp.db.telemetry import report
 from myapp.db.unit import Unit
 
 FIRST_ERROR_STATUS = 400

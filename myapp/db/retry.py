@@ -31,8 +31,8 @@ from sqlalchemy import exc as sa_exc
 from myapp.db import errors, scope
 from myapp.db.factory import Sessions
 from myapp.db.request import SESSIONS
-from myapp.db.request_log import METHOD_SHOWN_MAX, PATH_SHOWN_MAX
 from myapp.db.session import UnitOfWorkSession
+from myapp.db.telemetry.request_log import METHOD_SHOWN_MAX, PATH_SHOWN_MAX
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ OTHER_CAUSE = "other"
 # pyramid_retry keeps its count here; the first attempt is 0.
 ATTEMPT, ATTEMPTS = "retry.attempt", "retry.attempts"
 
-REPORTING_TWEEN = "myapp.db.reporting.reporting_tween"
+REPORTING_TWEEN = "myapp.db.telemetry.reporting.reporting_tween"
 
 Handler = Callable[[Request], Response]
 ResultT = TypeVar("ResultT")

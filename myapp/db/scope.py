@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
-from myapp.db import deadline
 from myapp.db.factory import Sessions
+from myapp.db.limits import deadline
 from myapp.db.session import UnitOfWorkSession
 from myapp.db.unit import Unit
 

@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session, SessionTransaction
 
-from myapp.db import admission, deadline, errors
-from myapp.db.admission import Admission
-from myapp.db.report import Place
+from myapp.db import errors
+from myapp.db.limits import admission, deadline
+from myapp.db.limits.admission import Admission
+from myapp.db.telemetry.report import Place
 from myapp.db.unit import OPTION, Unit
 
 

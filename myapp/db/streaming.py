@@ -32,9 +32,9 @@ from sqlalchemy.orm import ORMExecuteState
 
 from myapp.db import errors
 from myapp.db import request as entered
-from myapp.db.deadline import Deadline
-from myapp.db.report import Report
+from myapp.db.limits.deadline import Deadline
 from myapp.db.session import UnitOfWorkSession
+from myapp.db.telemetry.report import Report
 
 log = logging.getLogger(__name__)
 

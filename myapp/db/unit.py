@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Connection
 
-from myapp.db.deadline import Deadline
-from myapp.db.report import Report
+from myapp.db.limits.deadline import Deadline
+from myapp.db.telemetry.report import Report
 
 OPTION = "db_unit"
 

@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from myapp import settings
 from myapp.db import engine as engines
-from myapp.db import pooler
+from myapp.db.databases import pooler
 from myapp.ledger import tables
 
 # "myapp" as a number: the advisory lock of whoever migrates.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from myapp.db import recovery
-from myapp.db.recovery import Outcome
+from myapp.db.two_databases import recovery
+from myapp.db.two_databases.recovery import Outcome
 from myapp.scripts import database, keys
 
 DESCRIPTION = """\

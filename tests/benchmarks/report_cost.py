@@ -25,7 +25,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.router import Router
 
-from myapp.db import measuring, report, reporting
+from myapp.db.telemetry import measuring, report, reporting
 from tests import postgresql_server
 
 ROUNDS = 300

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 import myapp
 from myapp.api import problems
-from myapp.db import admission
+from myapp.db.limits import admission
 from tests.functional.api.shop import Shop, sale
 
 LOOPBACK = {"REMOTE_ADDR": "127.0.0.1"}

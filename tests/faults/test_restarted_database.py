@@ -15,7 +15,7 @@ import pytest
 import webtest
 
 import myapp
-from myapp.db import admission
+from myapp.db.limits import admission
 from tests import traffic
 from tests.databases import PostgresqlDatabases
 from tests.faults.books import FAR_LATER, LOOPBACK

@@ -13,7 +13,8 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 
-from myapp.db import admission, engine, errors
+from myapp.db import engine, errors
+from myapp.db.limits import admission
 from tests.own_postgresql import OwnPostgresql
 
 DEADLINE_SECONDS = 0.5

@@ -16,7 +16,8 @@ import pytest
 import sqlalchemy as sa
 from psycopg import sql
 
-from myapp.db import decisions, engine, recovery
+from myapp.db import engine
+from myapp.db.two_databases import decisions, recovery
 from myapp.settings import Database
 from tests.own_postgresql import wait_until
 from tests.two_databases import Pair

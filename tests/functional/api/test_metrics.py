@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 from pyramid.router import Router
 
-from myapp.db import admission
+from myapp.db.limits import admission
 from tests.architecture.house_rules import ROOT
 from tests.architecture.test_docs_match_code import first_column, section
 from tests.functional.api.shop import Shop, sale

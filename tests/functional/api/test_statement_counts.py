@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pyramid.router import Router
 
-from myapp.db.counting import count_statements
+from myapp.db.telemetry.counting import count_statements
 from tests.functional.api.shop import CASH, Shop, sale
 
 TABLE = Path(__file__).parents[3] / "docs" / "api.md"

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from pyramid.request import Request
 from pyramid.response import Response
 
-from myapp.db import admission
+from myapp.db.limits import admission
 from tests.integration.db.conftest import MakeNotes, NotesApp
 
 WAIT_SECONDS = 10

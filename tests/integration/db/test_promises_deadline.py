@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from pyramid.request import Request
 from pyramid.response import Response
 
-from myapp.db import admission, errors
+from myapp.db import errors
+from myapp.db.limits import admission
 from tests.integration.db.conftest import MakeNotes, NotesApp
 
 only_on_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)

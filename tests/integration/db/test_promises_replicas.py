@@ -20,7 +20,8 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 
-from myapp.db import engine, errors, position, replicas, routed, scope
+from myapp.db import engine, errors, scope
+from myapp.db.replication import position, replicas, routed
 from myapp.db.session import UnitOfWorkSession
 from tests.faults.cutting_proxy import cutting_proxy
 from tests.integration.db.conftest import MakeNotes, Note

@@ -16,8 +16,11 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 
-from myapp.db import admission, errors, postgresql, report, scope
-from myapp.db.counting import count_statements
+from myapp.db import errors, scope
+from myapp.db.databases import postgresql
+from myapp.db.limits import admission
+from myapp.db.telemetry import report
+from myapp.db.telemetry.counting import count_statements
 from tests.integration.db.conftest import MakeNotes, Note, NotesApp
 
 SLOW_SECONDS = 0.2

@@ -17,7 +17,8 @@ from pyramid.request import Request
 from pyramid.response import Response
 from sqlalchemy.orm import exc as orm_exc
 
-from myapp.db import admission, errors, retry
+from myapp.db import errors, retry
+from myapp.db.limits import admission
 from tests.integration.db.conftest import MakeNotes, NotesApp
 
 WRITE = sa.text("INSERT INTO notes (id, text) VALUES (1, 'mine')")

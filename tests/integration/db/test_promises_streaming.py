@@ -22,7 +22,8 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from myapp import server, settings
-from myapp.db import admission, errors, sandbox, scope, streaming
+from myapp.db import errors, sandbox, scope, streaming
+from myapp.db.limits import admission
 from myapp.db.session import UnitOfWorkSession
 from tests.integration.db.conftest import MakeNotes, Note, NotesApp, ServerError
 

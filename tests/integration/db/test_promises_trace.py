@@ -15,7 +15,7 @@ from opentelemetry.trace import Tracer
 from pyramid.request import Request
 from pyramid.response import Response
 
-from myapp.db import trace
+from myapp.db.telemetry import trace
 from tests.integration.db.conftest import MakeNotes
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -29,7 +29,7 @@ sys.modules["opentelemetry"] = None
 import webtest
 from pyramid.config import Configurator
 from pyramid.response import Response
-from myapp.db import trace
+from myapp.db.telemetry import trace
 config = Configurator(settings={"sqlalchemy.url": sys.argv[1]})
 config.include("myapp.db")
 config.add_route("notes", "/notes")

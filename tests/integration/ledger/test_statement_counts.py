@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from myapp.db.counting import count_statements
+from myapp.db.telemetry.counting import count_statements
 from myapp.ledger import access, operations, queries
 from myapp.ledger.model import Ledger
 from myapp.ledger.recording import Form

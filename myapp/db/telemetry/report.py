@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-from myapp.db import trace
+from myapp.db.telemetry import trace
 
 KEY = "db.report"
 ATTEMPT = "retry.attempt"

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from psycopg import errors as psycopg_errors
 from sqlalchemy.engine import Connection, Engine
 
-from myapp.db import deadline
+from myapp.db.limits import deadline
 from myapp.db.unit import Unit
 
 # How long to wait for a transaction that may be about to decide, and for all of one question.

@@ -22,7 +22,7 @@ from sqlalchemy.engine import Engine, ExceptionContext
 
 from myapp import settings
 from myapp.db import engine
-from myapp.db.position import PRIMARY_ONLY
+from myapp.db.replication.position import PRIMARY_ONLY
 from myapp.db.unit import Unit
 
 log = logging.getLogger(__name__)

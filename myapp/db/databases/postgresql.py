@@ -17,8 +17,11 @@ from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from myapp import settings
-from myapp.db import deadline, errors, pooler, trace, unit
-from myapp.db.postgresql_connection import BoundedConnection
+from myapp.db import errors, unit
+from myapp.db.databases import pooler
+from myapp.db.databases.postgresql_connection import BoundedConnection
+from myapp.db.limits import deadline
+from myapp.db.telemetry import trace
 
 MILLISECONDS = 1000
 STATEMENTS_RAN = "db.statements_ran"

@@ -18,7 +18,7 @@ from psycopg import sql
 from sqlalchemy.engine import Connection, Engine
 
 from myapp.db import errors
-from myapp.db.decisions import Decision
+from myapp.db.two_databases.decisions import Decision
 
 FINISH_SECONDS = 5.0
 

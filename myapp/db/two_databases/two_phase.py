@@ -24,10 +24,11 @@ from sqlalchemy.engine import Connection
 from zope.sqlalchemy.datamanager import STATUS_CHANGED
 
 from myapp import settings
-from myapp.db import decisions, engine, errors, factory, prepared, recovery
+from myapp.db import engine, errors, factory
 from myapp.db import request as entered
-from myapp.db.decisions import Decision
 from myapp.db.session import UnitOfWorkSession
+from myapp.db.two_databases import decisions, prepared, recovery
+from myapp.db.two_databases.decisions import Decision
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from myapp import settings
-from myapp.db import decisions, errors, prepared
-from myapp.db.decisions import Decision
-from myapp.db.prepared import Prepared
+from myapp.db import errors
+from myapp.db.two_databases import decisions, prepared
+from myapp.db.two_databases.decisions import Decision
+from myapp.db.two_databases.prepared import Prepared
 from myapp.db.unit import Unit
 
 log = logging.getLogger(__name__)

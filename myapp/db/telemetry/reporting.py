@@ -19,10 +19,12 @@ from pyramid.response import Response
 from pyramid.tweens import INGRESS
 from sqlalchemy.engine import Engine
 
-from myapp.db import deadline, errors, request_log, retry, trace
-from myapp.db import report as reports
-from myapp.db.metrics import NO_ROUTE, Metrics
-from myapp.db.report import Place, Report
+from myapp.db import errors, retry
+from myapp.db.limits import deadline
+from myapp.db.telemetry import report as reports
+from myapp.db.telemetry import request_log, trace
+from myapp.db.telemetry.metrics import NO_ROUTE, Metrics
+from myapp.db.telemetry.report import Place, Report
 
 MILLISECONDS = 1000
 SERVER_ERROR = 500
@@ -36,7 +38,9 @@ Handler = Callable[[Request], Response]
 def includeme(config: Configurator) -> None:
     """Report on every request."""
     config.registry["db.metrics"] = Metrics(lambda: _engines(config.registry))
-    config.add_tween("myapp.db.reporting.reporting_tween", under=INGRESS, over="myapp.db.request.ending_tween")
+    config.add_tween(
+        "myapp.db.telemetry.reporting.reporting_tween", under=INGRESS, over="myapp.db.request.ending_tween"
+    )
 
 
 def reporting_tween(handler: Handler, registry: Registry) -> Handler:

@@ -16,8 +16,8 @@ from sqlalchemy.orm import SessionTransaction
 
 from myapp.db import errors, factory
 from myapp.db.factory import Sessions
-from myapp.db.position import PRIMARY_ONLY
-from myapp.db.replicas import ANSWER_SECONDS, Replicas
+from myapp.db.replication.position import PRIMARY_ONLY
+from myapp.db.replication.replicas import ANSWER_SECONDS, Replicas
 from myapp.db.session import UnitOfWorkSession
 
 log = logging.getLogger(__name__)

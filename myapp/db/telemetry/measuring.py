@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
 
-from myapp.db.report import Place, Report
 from myapp.db.session import UnitOfWorkSession
+from myapp.db.telemetry.report import Place, Report
 from myapp.db.unit import OPTION, Unit
 
 

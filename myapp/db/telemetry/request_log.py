@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from pyramid.request import Request
 
-from myapp.db import trace
-from myapp.db.report import Place, Report
+from myapp.db.telemetry import trace
+from myapp.db.telemetry.report import Place, Report
 
 log = logging.getLogger("myapp.requests")
 

@@ -19,8 +19,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import QueuePool
 
-from myapp.db import admission
-from myapp.db.report import Place, Report
+from myapp.db.limits import admission
+from myapp.db.telemetry.report import Place, Report
 
 # https://www.rfc-editor.org/rfc/rfc9110#section-9; anyone may send any other.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})

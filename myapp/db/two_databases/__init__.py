@@ -1,0 +1,1 @@
+"""Two databases in one request, committed together or not at all."""
