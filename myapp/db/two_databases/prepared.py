@@ -51,8 +51,8 @@ def finish(driver: Any, name: str, decision: Decision) -> None:
     driver.answer_by = time.monotonic() + FINISH_SECONDS
     try:
         driver.execute(sql.SQL("{} PREPARED {}").format(sql.SQL(decision.value), sql.Literal(name)))
-    except psycopg_errors.UndefinedObject:
-        # Whoever was faster asked the same first database, and got the same answer.
+    except (psycopg_errors.UndefinedObject, psycopg_errors.ObjectNotInPrerequisiteState):
+        # Whoever was faster, or is just about it, asked the same first database and got the same answer.
         return
 
 
