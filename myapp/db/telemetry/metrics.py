@@ -27,6 +27,9 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
 OTHER_METHOD = "other"
 NO_ROUTE = "none"
 
+OPENMETRICS = "application/openmetrics-text"
+OPENMETRICS_VERSION = "version=1.0.0"
+
 LATENCY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 # What is summed up for each route: the metric, what it says, and the name of the sum.
@@ -100,8 +103,9 @@ class Metrics(Collector):
             found.add(report, seconds)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
-        """Return all metrics in the form that the client accepts, and its media type."""
-        encode, media_type = choose_encoder(accept)
+        """Return all metrics as OpenMetrics where the client accepts it, else as plain text, and the media type."""
+        # Of what the client says only this: the chooser fails on a version that is no number, and echoes any other.
+        encode, media_type = choose_encoder(OPENMETRICS if _accepts_openmetrics(accept) else "")
         return encode(self.registry), media_type
 
     def collect(self) -> Iterable[Metric]:
@@ -136,6 +140,16 @@ class Metrics(Collector):
             for value, times in self._counts[metric].items():
                 family.add_metric([value], times)
             yield family
+
+
+def _accepts_openmetrics(accept: str) -> bool:
+    """Say whether the header names OpenMetrics in our version, or in none."""
+    for each in accept.split(","):
+        media_type, *parameters = (part.strip() for part in each.split(";"))
+        versions = [parameter for parameter in parameters if parameter.startswith("version")]
+        if media_type == OPENMETRICS and versions in ([], [OPENMETRICS_VERSION]):
+            return True
+    return False
 
 
 def _of_pools(engines: Mapping[str, Engine]) -> Iterator[Metric]:

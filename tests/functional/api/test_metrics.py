@@ -17,6 +17,7 @@ from tests.architecture.test_docs_match_code import first_column, section
 from tests.functional.api.shop import Shop, sale
 
 SHUTTING_DOWN = "myapp.shutting_down"
+PLAIN_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class TestMetrics:
@@ -25,15 +26,39 @@ class TestMetrics:
 
         answer = webtest.TestApp(keyed).get("/metrics")
 
-        assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert answer.headers["Content-Type"] == PLAIN_TEXT
         assert answer.headers["Cache-Control"] == "no-store"
         assert keyed.registry["db.engine"].pool.checkedin() == 0
 
-    def test_are_told_in_the_form_that_is_asked_for(self, app: webtest.TestApp) -> None:
-        answer = app.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    @pytest.mark.parametrize(
+        "accept",
+        [
+            "application/openmetrics-text; version=1.0.0",
+            "application/openmetrics-text",
+            # What Prometheus sends.
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.1",
+        ],
+    )
+    def test_are_told_in_the_form_that_is_asked_for(self, app: webtest.TestApp, accept: str) -> None:
+        answer = app.get("/metrics", headers={"Accept": accept})
 
         assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
         assert "http_requests" in {family.name for family in read_openmetrics(answer.text)}
+
+    @pytest.mark.parametrize(
+        "accept",
+        [
+            "application/openmetrics-text; version=abc",
+            "application/openmetrics-text; version=99999",
+            "text/plain; version=é",
+            "text/plain; version=99999",
+            ";,;version",
+        ],
+    )
+    def test_are_plain_text_whatever_else_is_asked_for(self, app: webtest.TestApp, accept: str) -> None:
+        answer = app.get("/metrics", headers={"Accept": accept})
+
+        assert answer.headers["Content-Type"] == PLAIN_TEXT
 
     def test_are_told_while_nobody_gets_a_connection(self, make_wsgi_app: Callable[..., Router]) -> None:
         busy = make_wsgi_app(**{"db.pool_size": "1", "db.waiting_max": "0"})
