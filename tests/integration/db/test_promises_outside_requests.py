@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from pyramid.request import Request
 from pyramid.response import Response
+from pyramid.scripting import prepare
 
 from myapp.db import errors, sandbox, scope
 from tests.integration.db.conftest import MakeNotes, Note, NotesApp, ServerError
@@ -111,3 +112,15 @@ class TestPromise23TestsOnTheRealPath:
             notes.client.post("/notes", status=500)
             assert notes.client.get("/notes").text == "1"
         registry["db.sessions"] = notes.sessions
+
+
+class TestARequestWithoutAServer:
+    """What `pyramid.scripting.prepare` gives a script or a shell."""
+
+    def test_has_a_session_like_any_other(self, notes: NotesApp):
+        with prepare(registry=notes.client.app.registry) as environment:
+            request = environment["request"]
+            with request.tm:
+                assert request.dbsession.scalar(sa.text("SELECT 1")) == 1
+
+        assert notes.checked_out() == 0
