@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
 import webtest
+from pyramid.router import Router
 
 from myapp.api import problems
 from myapp.api.documentation import pages
 from myapp.db import scope
+from myapp.db.limits import admission
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -139,6 +141,18 @@ def at_revision(app: webtest.TestApp, revision: str) -> Iterator[None]:
 class TestHealth:
     def test_is_ready_on_a_current_schema(self, app: webtest.TestApp) -> None:
         assert app.get("/readyz").json == app.get("/healthz").json == {"status": "ok"}
+
+    def test_is_ready_when_it_has_as_much_to_do_as_it_can(self, make_wsgi_app: Callable[..., Router]) -> None:
+        busy = make_wsgi_app(**{"db.pool_size": "1", "db.waiting_max": "0"})
+        lines = admission.of(busy.registry["db.engine"])
+        assert lines is not None
+        assert lines.connections.enter(0)
+        client = webtest.TestApp(busy)
+
+        client.get("/v1/ledgers", status=503, extra_environ={"REMOTE_ADDR": "127.0.0.1"})
+        assert client.get("/readyz").json == {"status": "ok"}
+
+        lines.connections.leave()
 
     def test_is_not_ready_on_another_schema(self, app: webtest.TestApp) -> None:
         with at_revision(app, "another"):
