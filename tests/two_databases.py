@@ -100,13 +100,22 @@ def say_what_it_means(exc: Exception, _request: Request) -> Response:
     return Response(type(exc).__name__ if meant is None else meant.code, status=500 if meant is None else 503)
 
 
-def application(first: str, second: str, view: View, *, db: dict[str, object] | None = None, **settings: str) -> Any:
+def application(
+    first: str,
+    second: str,
+    view: View,
+    *,
+    db: dict[str, object] | None = None,
+    configure: Callable[[Configurator], None] = lambda config: None,
+    **settings: str,
+) -> Any:
     """Return the WSGI application around one view."""
     config = Configurator(settings={"sqlalchemy.url": first, "sqlalchemy.second_url": second, **settings})
     config.include("myapp.db")
     config.add_route("lines", "/lines")
     config.add_view(view, route_name="lines", **({} if db is None else {"db": db}))
     config.add_exception_view(say_what_it_means, context=Exception)
+    configure(config)
     return config.make_wsgi_app()
 
 

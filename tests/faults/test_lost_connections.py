@@ -35,11 +35,11 @@ def read_or_write(request: Request) -> Response:
 def make_client() -> Iterator[Callable[..., webtest.TestApp]]:
     made: list[webtest.TestApp] = []
 
-    def make(url: str, **settings: str) -> webtest.TestApp:
+    def make(url: str, *, view: Callable[[Request], Response] = read_or_write, **settings: str) -> webtest.TestApp:
         config = Configurator(settings={"sqlalchemy.url": url, **settings})
         config.include("myapp.db")
         config.add_route("lines", "/lines")
-        config.add_view(read_or_write, route_name="lines")
+        config.add_view(view, route_name="lines")
         config.add_exception_view(say_what_it_means, context=Exception)
         made.append(webtest.TestApp(config.make_wsgi_app()))
         return made[-1]
@@ -69,6 +69,12 @@ def count(url: str) -> int:
         return connection.exec_driver_sql("SELECT count(*) FROM lines").scalar_one()
 
 
+def end(url: str, process: int) -> None:
+    """End a connection of the server's, and wait until it is over."""
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        connection.execute(sa.text("SELECT pg_terminate_backend(:process, 5000)"), {"process": process})
+
+
 class TestLostConnection:
     def test_during_commit_is_an_unknown_outcome_and_is_not_repeated(
         self, url: str, proxy: CuttingProxy, make_client: MakeClient
@@ -94,6 +100,23 @@ class TestLostConnection:
 
         assert client.get("/lines", status=503).text == "unavailable"
         assert proxy.cuts == 3
+
+    def test_while_fetching_is_repeated(self, url: str, make_client: MakeClient):
+        def write_and_read(request: Request) -> Response:
+            request.dbsession.execute(sa.text("INSERT INTO lines VALUES ('written')"))
+            series = sa.text("SELECT generate_series(1, 1000), pg_backend_pid() AS process")
+            rows = request.dbsession.execute(series, execution_options={"yield_per": 10})
+            process = next(rows).process
+            if "lose" in request.params and request.environ["retry.attempt"] == 0:
+                end(url, process)
+            return Response(f"{request.environ['retry.attempt'] + 1} {len(rows.all())}")
+
+        client = make_client(url, view=write_and_read, **{"db.pool_size": "1"})
+        # The connection has committed before.
+        client.post("/lines", status=200)
+
+        assert client.post("/lines?lose=1", status=200).text == "2 999"
+        assert count(url) == 2
 
     def test_before_commit_is_repeated(self, url: str, proxy: CuttingProxy, make_client: MakeClient):
         client = make_client(proxy.url)

@@ -99,6 +99,27 @@ class TestReadDatabase:
             settings.read_database({**URL, "db.pool_sise": "3"}, {})
 
 
+class TestPasswords:
+    PASSWORD = "hunter/2@home"
+
+    @pytest.mark.parametrize("key", ["sqlalchemy.url", "sqlalchemy.replica_urls", "sqlalchemy.second_url"])
+    @pytest.mark.parametrize("url", ["mysql://clerk:{}@host/db", "postgresql://clerk:{}@host:port/db"])
+    def test_are_in_no_complaint(self, key: str, url: str):
+        bad = url.format(self.PASSWORD)
+        text = f"postgresql://clerk:{self.PASSWORD}@a/db {bad}" if key.endswith("s") else bad
+
+        with pytest.raises(settings.SettingsError, match=key) as caught:
+            settings.read_database({"sqlalchemy.url": "postgresql://p/db", key: text}, {})
+
+        assert "clerk" in str(caught.value)
+        assert not [part for part in ("hunter", "2@", "home") if part in str(caught.value)]
+
+    def test_are_in_no_representation(self):
+        url = f"postgresql://clerk:{self.PASSWORD}@host/db"
+
+        assert "hunter" not in repr(settings.Database(url=url, replica_urls=(url,), second_url=url))
+
+
 class TestReadIni:
     def test_gives_the_section_as_the_application_sees_it(self, tmp_path):
         file = tmp_path / "some.ini"

@@ -20,6 +20,12 @@ from myapp.db.unit import Unit
 
 METHODS = ("GET", "HEAD", "POST")
 
+# Each of them would run for minutes.
+ENDLESS = {
+    "postgresql": "SELECT pg_sleep(600)",
+    "sqlite": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+}
+
 
 class Base(orm.DeclarativeBase):
     pass

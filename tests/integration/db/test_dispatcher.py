@@ -14,7 +14,7 @@ from pyramid.response import Response
 from myapp.db import dispatcher, scope
 from myapp.db.dispatcher import Dispatcher
 from myapp.db.session import UnitOfWorkSession
-from tests.integration.db.conftest import MakeNotes, Note, NotesApp, ServerError
+from tests.integration.db.conftest import ENDLESS, MakeNotes, Note, NotesApp, ServerError
 
 WAIT_SECONDS = 10
 NEVER = 3600.0
@@ -217,6 +217,36 @@ class TestPromise22Dispatcher:
         assert outbox.stop(WAIT_SECONDS)
         # The batch under way was finished, and none begun.
         assert len(receiver.received) == 10
+
+    def test_has_stopped_before_it_began(self, notes: NotesApp, receiver: Receiver):
+        assert Dispatcher(notes.sessions, receiver.take_next, name="outbox").stop(WAIT_SECONDS)
+
+    def test_gives_each_batch_its_time_and_no_more(self, notes: NotesApp, receiver: Receiver, start):
+        remaining: list[float] = []
+
+        def look(session: UnitOfWorkSession) -> bool:
+            remaining.append(session.unit.deadline.remaining())
+            return False
+
+        start(notes, look)
+
+        assert soon(lambda: bool(remaining))
+        assert 0 < remaining[0] <= 60
+
+    def test_goes_on_after_a_batch_that_took_longer(self, notes: NotesApp, receiver: Receiver, dialect: str):
+        def freeze_once(session: UnitOfWorkSession) -> bool:
+            if receiver.attempts:
+                return receiver.take_next(session)
+            receiver.attempts += 1
+            return bool(session.execute(sa.text(ENDLESS[dialect])).all())
+
+        add(notes, 1)
+        outbox = Dispatcher(notes.sessions, freeze_once, name="outbox", batch_seconds=0.2)
+        outbox.start()
+        try:
+            assert receiver.has(1)
+        finally:
+            assert outbox.stop(WAIT_SECONDS)
 
     def test_stops_at_once_while_it_has_nothing_to_do(self, notes: NotesApp, receiver: Receiver):
         outbox = Dispatcher(notes.sessions, receiver.take_next, name="outbox", interval_seconds=NEVER)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextvars
+import logging
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
 from myapp.db import engine as engines
+from myapp.db.databases import postgresql
+from myapp.db.limits import deadline
 from tests.integration.db.conftest import MakeNotes, NotesApp, Response
+
+NAME = "Ada Lovelace"
 
 on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
@@ -55,6 +63,49 @@ class TestPostgresql:
         monkeypatch.setattr(engines, "IDLE_SECONDS_BEFORE_PING", 0)
 
         assert shown(notes, "SELECT pg_backend_pid()") != process
+
+    @on_postgresql
+    def test_the_drivers_own_connection_may_take_its_time(self, notes: NotesApp, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(postgresql, "SILENCE_SECONDS", 0.2)
+        monkeypatch.setattr(engines, "IDLE_SECONDS_BEFORE_PING", 0)
+        # New, and after a ping.
+        for _ in range(2):
+            connection = notes.engine.raw_connection()
+            connection.driver_connection.execute("SELECT pg_sleep(0.4)")
+            connection.close()
+
+    @on_postgresql
+    @pytest.mark.parametrize(("seconds", "timeout"), [(3.0, 3), (-1.0, 10), (None, 10)], ids=["runs", "over", "none"])
+    def test_a_deadline_shortens_a_connect_while_it_runs(
+        self, make_notes: MakeNotes, monkeypatch: pytest.MonkeyPatch, dialect: str, seconds: float | None, timeout: int
+    ):
+        taken: list[int] = []
+        connect = postgresql.BoundedConnection.connect
+
+        def note(*arguments: Any, **options: Any) -> Any:
+            taken.append(options["connect_timeout"])
+            return connect(*arguments, **options)
+
+        def work() -> None:
+            deadline.CONNECT_BY.set(None if seconds is None else deadline.after(seconds))
+            notes.engine.connect().close()
+
+        monkeypatch.setattr(postgresql.BoundedConnection, "connect", note)
+        notes = make_notes(lambda request: Response(), **{"db.pool_timeout_seconds": "10"})
+        contextvars.copy_context().run(work)
+
+        assert taken == [timeout]
+
+
+class TestErrors:
+    def test_show_no_parameters(self, notes: NotesApp, caplog: pytest.LogCaptureFixture):
+        query = sa.text("SELECT :name FROM absent")
+        with notes.engine.connect() as connection, pytest.raises(sa.exc.DBAPIError) as caught:
+            connection.execute(query, {"name": NAME})
+        logging.getLogger("tests").error("failed", exc_info=caught.value)
+
+        assert "FROM absent" in caplog.text
+        assert NAME not in caplog.text
 
 
 class TestPool:

@@ -124,6 +124,21 @@ class TestPromise14Admission:
 
         assert notes.texts() == ["1", "2", "3"]
 
+    @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+    def test_writers_and_readers_of_sqlite_who_wait_are_counted_together(
+        self, make_notes: MakeNotes, dialect: str, gate: Gate
+    ):
+        notes = make_notes(gate, **{"db.pool_size": "2", "db.waiting_max": "1"})
+        found = lines(notes)
+        with ThreadPoolExecutor(1) as threads, staying(notes, gate, "post"):
+            threads.submit(notes.client.post, "/notes?id=2")
+            until_waiting(found.writers, 1)
+            assert found.connections.enter(0)
+            assert "1 requests wait" in notes.client.get("/notes", status=500).text
+            found.connections.leave()
+
+        assert notes.texts() == ["1", "2"]
+
     @pytest.mark.parametrize("ending", ["returns", "raises", "refused by the database", "fails at commit"])
     def test_every_ending_gives_its_place_back(self, make_notes: MakeNotes, ending: str):
         def view(request: Request) -> Response:

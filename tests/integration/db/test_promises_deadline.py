@@ -13,7 +13,7 @@ from pyramid.response import Response
 
 from myapp.db import errors
 from myapp.db.limits import admission
-from tests.integration.db.conftest import MakeNotes, NotesApp
+from tests.integration.db.conftest import ENDLESS, MakeNotes, NotesApp
 
 only_on_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 
@@ -22,12 +22,6 @@ WRITE = sa.text("INSERT INTO notes (id, text) VALUES (1, 'mine')")
 FAR_LATER = 5.0
 BUDGET = {"db.deadline_seconds": "0.3"}
 LONG = "30"
-
-# Each of them would run for minutes.
-ENDLESS = {
-    "postgresql": "SELECT pg_sleep(600)",
-    "sqlite": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
-}
 
 
 def write(request: Request) -> Response:
@@ -42,16 +36,22 @@ def is_over_in_time(ask: Callable[[], Response]) -> bool:
     return answer.status_int == 500 and "DeadlineExceeded" in answer.text
 
 
-@pytest.fixture
-def endless(dialect: str) -> Callable[[Request], Response]:
+def running(text: str) -> Callable[[Request], Response]:
+    """Return a view that runs a statement, and says what its error means."""
+
     def view(request: Request) -> Response:
         try:
-            request.dbsession.execute(sa.text(ENDLESS[dialect])).all()
+            request.dbsession.execute(sa.text(text)).all()
         except sa.exc.OperationalError as exc:
             raise errors.translate(exc) from exc
         return Response()
 
     return view
+
+
+@pytest.fixture
+def endless(dialect: str) -> Callable[[Request], Response]:
+    return running(ENDLESS[dialect])
 
 
 class TestPromise13OneDeadline:
@@ -91,6 +91,12 @@ class TestPromise13OneDeadline:
 
         assert is_over_in_time(lambda: notes.client.get("/notes", status=500))
         assert notes.checked_out() == 0
+
+    @only_on_postgresql
+    def test_is_not_what_ended_a_statement_that_somebody_cancelled(self, make_notes: MakeNotes, dialect: str):
+        notes = make_notes(running("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(600)"))
+
+        assert "Unavailable" in notes.client.get("/notes", status=500).text
 
     def test_bounds_all_statements_together(self, make_notes: MakeNotes):
         ran: list[int] = []

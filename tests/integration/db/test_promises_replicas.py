@@ -21,10 +21,11 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from myapp.db import engine, errors, scope
+from myapp.db.limits import admission
 from myapp.db.replication import position, replicas, routed
 from myapp.db.session import UnitOfWorkSession
 from tests.faults.cutting_proxy import cutting_proxy
-from tests.integration.db.conftest import MakeNotes, Note
+from tests.integration.db.conftest import MakeNotes, Note, NotesApp
 from tests.own_postgresql import OwnPostgresql, wait_until
 from tests.postgresql_pair import PostgresqlPair
 
@@ -52,6 +53,7 @@ def page(request: Request) -> Response:
 # To ask whether it lives, to connect to it, and a slow machine.
 FAR_LATER = 6.0
 
+OF_THE_APPLICATION = "FROM pg_stat_activity WHERE application_name = 'myapp'"
 ON_REPLICA = sa.text("SELECT pg_is_in_recovery()")
 
 
@@ -181,6 +183,22 @@ class TestPromise15Replicas:
         site = make_site(**{"sqlalchemy.replica_urls": f"{pair.standby_url} {pair.primary_url}"})
 
         assert {site.read().text for _ in range(2)} == {"old on the replica", "old on the primary"}
+
+    def test_one_behind_a_new_connection_is_asked_again_how_far_it_has_come(
+        self, make_site: MakeSite, pair: PostgresqlPair, monkeypatch: pytest.MonkeyPatch
+    ):
+        site = make_site()
+        assert site.read().text == "old on the replica"
+        (replica,) = site.client.app.registry["db.replicas"].members
+        # As of one that was further, before somebody put an older copy in its place.
+        replica._replayed = position.PRIMARY_ONLY - 1
+        monkeypatch.setattr(engine, "IDLE_SECONDS_BEFORE_PING", 0)
+        with pair.replay_paused():
+            token = site.write("new").headers[HEADER]
+            pair.standby.value(f"SELECT pg_terminate_backend(pid, 5000) {OF_THE_APPLICATION}")
+            site.read()
+
+            assert site.read(token).text == "new on the primary"
 
     def test_without_replicas_nothing_is_added(self, make_site: MakeSite):
         site = make_site(**{"sqlalchemy.replica_urls": "", "db.token_secret": SECRET})
@@ -378,6 +396,51 @@ class TestPromise15WithoutAReplica:
         site = make_site(**{"sqlalchemy.replica_urls": f"{nowhere} {pair.standby_url}"})
 
         assert {site.read().text for _ in range(4)} == {"old on the replica"}
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+class TestPromise15AFullReplica:
+    @pytest.fixture
+    def used(self) -> list[sa.Engine]:
+        return []
+
+    @pytest.fixture
+    def notes(self, make_notes: MakeNotes, notes_url: str, used: list[sa.Engine], dialect: str) -> NotesApp:
+        def view(request: Request) -> Response:
+            request.dbsession.execute(sa.select(Note.text))
+            used.append(request.dbsession.bind)
+            return Response()
+
+        replica_urls = {"sqlalchemy.replica_urls": f"{notes_url} {notes_url}", "db.token_secret": SECRET}
+        return make_notes(view, **{"db.pool_size": "1", "db.waiting_max": "0"}, **replica_urls)
+
+    def test_sends_reads_on_to_the_next(self, notes: NotesApp, used: list[sa.Engine]):
+        full, free = notes.client.app.registry["db.replicas"].members
+        with filled(full):
+            for _ in range(2):
+                notes.client.get("/notes", status=200)
+
+        assert used == [free.engine, free.engine]
+
+    def test_sends_nothing_to_the_primary_where_all_are_full(self, notes: NotesApp, used: list[sa.Engine]):
+        one, other = notes.client.app.registry["db.replicas"].members
+        with filled(one), filled(other):
+            assert "Overloaded" in notes.client.get("/notes", status=500).text
+
+        assert used == []
+        notes.client.get("/notes", status=200)
+        notes.client.get("/notes", status=200)
+        assert set(used) == {one.engine, other.engine}
+
+
+@contextmanager
+def filled(replica: replicas.Replica) -> Iterator[None]:
+    """Take the last place before a replica for a block."""
+    found = admission.of(replica.engine)
+    assert found is not None
+    assert found.connections.enter(0)
+    yield
+    found.connections.leave()
 
 
 class TestPromise16MaintenanceMode:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,9 +16,10 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 
-from myapp.db import errors, scope
+from myapp.db import errors, scope, streaming
 from myapp.db.databases import postgresql
 from myapp.db.limits import admission
+from myapp.db.session import UnitOfWorkSession
 from myapp.db.telemetry import report
 from myapp.db.telemetry.counting import count_statements
 from tests.integration.db.conftest import MakeNotes, Note, NotesApp
@@ -391,3 +392,16 @@ class TestMetrics:
 
         assert [name for name in samples(notes) if name[0] == "db_rollbacks_total"] == [("db_rollbacks_total", "fault")]
         assert samples(notes)["db_rollbacks_total", "fault"] == 1
+
+    def test_count_no_stream_as_a_rollback(self, make_notes: MakeNotes):
+        def view(request: Request) -> Response:
+            def rows(session: UnitOfWorkSession) -> Iterator[bytes]:
+                session.execute(sa.text("SELECT 1"))
+                yield from [b"x" * streaming.CHUNK_BYTES] * 3
+
+            return Response(app_iter=request.dbstream(rows))
+
+        notes = make_notes(view)
+
+        assert len(notes.client.get("/notes").body) == 3 * streaming.CHUNK_BYTES
+        assert not [name for name in samples(notes) if name[0] == "db_rollbacks_total"]

@@ -296,3 +296,15 @@ class TestPromise20Run:
 
         assert len(attempts) == 1
         assert notes.texts() == []
+
+    def test_is_done_once_where_no_attempt_is_left(self, notes: NotesApp):
+        attempts: list[object] = []
+
+        def work(session: sa.orm.Session) -> None:
+            attempts.append(session)
+            raise errors.Conflict("somebody was faster")
+
+        with pytest.raises(errors.Conflict):
+            retry.run(notes.sessions, work, attempts_max=0, timeout_seconds=2)
+
+        assert len(attempts) == 1

@@ -266,6 +266,19 @@ class TestPromise21BeforeTheFirstByte:
 
         assert holds_nothing(notes)
 
+    def test_a_first_chunk_that_took_too_long_is_an_answer_too(self, make_notes: MakeNotes):
+        def view(request: Request) -> Response:
+            def rows(_session: UnitOfWorkSession) -> Iterator[bytes]:
+                time.sleep(request.db_deadline.remaining() + 0.1)
+                yield b"late" * streaming.CHUNK_BYTES
+
+            return Response(app_iter=request.dbstream(rows))
+
+        notes = make_notes(view, **{"db.deadline_seconds": "0.2"})
+
+        assert "DeadlineExceeded" in notes.client.get("/notes", status=500).text
+        assert holds_nothing(notes)
+
     def test_a_failure_without_an_exception_view_is_raised(self, make_notes: MakeNotes):
         def view(request: Request) -> Response:
             return Response(app_iter=request.dbstream(lambda session: 1 // 0))

@@ -123,7 +123,7 @@ class TestPromise19Trace:
 
         assert notes.client.get("/notes", headers={"traceparent": header}).text == "myapp"
 
-    @pytest.mark.parametrize("application", ["o'hara \\' --", "a" * 80])
+    @pytest.mark.parametrize("application", ["o'hara \\' --", "100% ledger %s", "a" * 80])
     def test_stands_whole_behind_any_name(self, make_notes: MakeNotes, dialect: str, application: str):
         notes = make_notes(name, **{"db.application_name": application})
 

@@ -158,6 +158,36 @@ class TestTwoDatabases:
 
         assert make_client(view).get("/lines").text == "[0, 0]"
 
+    @pytest.mark.parametrize("used", [["second_dbsession"], ["dbsession", "second_dbsession"]])
+    def test_what_fails_after_the_commit_is_never_a_reason_to_write_again(
+        self, make_client: MakeClient, pair: Pair, used: list[str]
+    ):
+        def fail(_request: Request, _response: Response) -> None:
+            raise errors.Conflict("too late")
+
+        def view(request: Request) -> Response:
+            request.add_response_callback(fail)
+            for name in used:
+                write(getattr(request, name), str(request.environ["retry.attempt"]))
+            return Response()
+
+        with pytest.raises(errors.Conflict, match="too late"):
+            make_client(view).post("/lines")
+
+        assert [line for lines in pair.lines for line in lines] == ["0"] * len(used)
+
+    @pytest.mark.parametrize("used", ["dbsession", "second_dbsession"])
+    def test_either_session_made_before_the_views_declaration_was_known_is_refused(
+        self, make_client: MakeClient, used: str
+    ):
+        def root(request: Request) -> object:
+            getattr(request, used).execute(COUNT)
+            return object()
+
+        client = make_client(write_both, db={"readonly": True}, configure=lambda config: config.set_root_factory(root))
+
+        assert client.post("/lines", status=500).text == "SessionMisuse"
+
     def test_the_second_session_is_dead_after_the_request(self, make_client: MakeClient):
         kept: list[object] = []
 
