@@ -114,12 +114,21 @@ def prepare(pair: Pair, name: str, statement: str = WRITE) -> None:
         connection.execute(sql.SQL("PREPARE TRANSACTION {}").format(sql.Literal(name)))
 
 
+def identity(engine: sa.Engine) -> str:
+    with engine.connect() as connection:
+        return decisions.identity(connection)
+
+
+def ours(first: sa.Connection) -> str:
+    return f"myapp:{decisions.identity(first)}:1:2:"
+
+
 class TestRecovery:
     def test_leaves_alone_what_is_still_being_decided(
         self, pair: Pair, engines, recover: Callable[..., tuple[int, str]]
     ):
         with engines[0].connect() as deciding:
-            name = decisions.announce(deciding)
+            name = decisions.announce(deciding, identity(engines[1]))
             prepare(pair, name)
 
             code, said = recover()
@@ -147,7 +156,7 @@ class TestRecovery:
     def test_goes_on_when_the_second_database_refuses_one(self, pair: Pair, engines, caplog: pytest.LogCaptureFixture):
         first, _second = engines
         with first.connect() as connection:
-            names = [connection.scalar(sa.text(decisions.PREFIX)) + each for each in ("another role's", "our own")]
+            names = [ours(connection) + each for each in ("another role's", "our own")]
         with psycopg.connect(pair.second, autocommit=True) as connection:
             connection.execute("CREATE ROLE nobody_special LOGIN")
             connection.execute("GRANT INSERT ON lines TO nobody_special")
@@ -168,7 +177,7 @@ class TestRecovery:
     def test_has_decided_for_good_when_it_rolls_back(self, pair: Pair, engines):
         first, second = engines
         with first.connect() as connection:
-            name = connection.scalar(sa.text(decisions.PREFIX)) + "never announced"
+            name = ours(connection) + "never announced"
         prepare(pair, name)
 
         assert recovery.settle(first, second, name) is decisions.Decision.ROLLBACK
@@ -178,7 +187,7 @@ class TestRecovery:
     def test_two_at_once_agree(self, pair: Pair, engines):
         first, second = engines
         with first.begin() as connection:
-            names = [decisions.announce(connection) for _ in range(5)]
+            names = [decisions.announce(connection, identity(second)) for _ in range(5)]
         names += [f"{name}x" for name in names]
         for number, name in enumerate(names):
             prepare(pair, name, f"INSERT INTO lines VALUES ('{number}')")
@@ -194,12 +203,20 @@ class TestRecovery:
     def test_keeps_the_decisions_that_something_waits_for(self, pair: Pair, engines):
         first, second = engines
         with first.begin() as connection:
-            waited_for, settled = (decisions.announce(connection) for _ in range(2))
+            waited_for, settled = (decisions.announce(connection, identity(second)) for _ in range(2))
         prepare(pair, waited_for)
 
         assert recovery.forget(first, second) == 1
         assert pair.rows(pair.first, DECISIONS) == [waited_for]
         assert settled != waited_for
+
+    def test_keeps_the_decisions_about_another_second_database(self, pair: Pair, engines):
+        first, second = engines
+        with first.begin() as connection:
+            elsewhere = decisions.announce(connection, "1:2")
+
+        assert recovery.forget(first, second) == 0
+        assert pair.rows(pair.first, DECISIONS) == [elsewhere]
 
     def test_says_what_is_missing(self, pair: Pair, tmp_path, capsys: pytest.CaptureFixture[str]):
         from myapp.scripts import main

@@ -33,15 +33,17 @@ CREATE TABLE IF NOT EXISTS second_database_decisions (
     decided_at timestamptz NOT NULL DEFAULT now()
 )"""
 
-# A database's own: several applications, each with a first database, may share a second one.
-PREFIX = """\
-SELECT 'myapp:' || system_identifier || ':' || oid || ':'
+# Note [Whose it is]
+# A transaction's name says which first database decides about it and in which second one it is prepared, since several
+# first databases may share a second one, and a first one may be given another second one.
+IDENTITY = """\
+SELECT system_identifier || ':' || oid
 FROM pg_control_system(), pg_database
 WHERE datname = current_database()"""
 
 _ANNOUNCE = sa.text(f"""\
 INSERT INTO second_database_decisions (name, is_committed)
-SELECT ({PREFIX}) || gen_random_uuid(), true
+SELECT 'myapp:' || ({IDENTITY}) || ':' || :second || ':' || gen_random_uuid(), true
 RETURNING name""")
 
 _REFUSE = sa.text("""\
@@ -51,7 +53,9 @@ ON CONFLICT (name) DO NOTHING""")
 
 _ASK = sa.text("SELECT is_committed FROM second_database_decisions WHERE name = :name")
 
-_FORGET = sa.text("DELETE FROM second_database_decisions WHERE name <> ALL(:prepared)")
+_FORGET = sa.text("""\
+DELETE FROM second_database_decisions
+WHERE split_part(name, ':', 4) || ':' || split_part(name, ':', 5) = :second AND name <> ALL(:prepared)""")
 
 
 class Decision(enum.Enum):
@@ -61,9 +65,15 @@ class Decision(enum.Enum):
     ROLLBACK = "ROLLBACK"
 
 
-def announce(first: Connection) -> str:
-    """Let this transaction of the first database decide about one in the second; return the name for that one."""
-    name: str = first.execute(_ANNOUNCE).scalar_one()
+def identity(connection: Connection) -> str:
+    """Return what tells this database from every other one."""
+    found: str = connection.exec_driver_sql(IDENTITY).scalar_one()
+    return found
+
+
+def announce(first: Connection, second: str) -> str:
+    """Let this transaction of the first database decide about one in the second, given by its identity; name it."""
+    name: str = first.execute(_ANNOUNCE, {"second": second}).scalar_one()
     return name
 
 
@@ -88,6 +98,6 @@ def decide(first: Engine, name: str, *, dry_run: bool = False) -> Decision | Non
         return Decision.COMMIT if is_committed else Decision.ROLLBACK
 
 
-def forget(first: Connection, prepared: list[str]) -> int:
-    """Delete the decisions that this transaction sees and no prepared transaction waits for; return how many."""
-    return first.execute(_FORGET, {"prepared": prepared}).rowcount
+def forget(first: Connection, second: str, prepared: list[str]) -> int:
+    """Delete the decisions about the second database that this transaction sees and that nothing there waits for."""
+    return first.execute(_FORGET, {"second": second, "prepared": prepared}).rowcount

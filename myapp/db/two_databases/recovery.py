@@ -62,7 +62,7 @@ def settle(first: Engine, second: Engine, name: str, *, dry_run: bool = False) -
 def recover(first: Engine, second: Engine, *, dry_run: bool = False) -> Iterator[Found]:
     """Settle every transaction that is prepared in the second database; a dry run only tells what would happen."""
     with first.connect() as connection:
-        ours = connection.exec_driver_sql(decisions.PREFIX).scalar_one()
+        ours = f"myapp:{decisions.identity(connection)}:"
     with second.connect() as connection:
         waiting = prepared.list_prepared(connection)
     for transaction in waiting:
@@ -82,12 +82,13 @@ def _settled(first: Engine, second: Engine, name: str, *, dry_run: bool) -> Outc
 
 
 def forget(first: Engine, second: Engine) -> int:
-    """Delete the decisions that no prepared transaction waits for any more; return how many."""
+    """Delete the decisions about this second database that nothing waits for any more; return how many."""
     # What this transaction sees was decided before the second database is asked, and so had been prepared before.
     unit = Unit(isolation="REPEATABLE READ")
     with first.connect().execution_options(db_unit=unit) as deciding, second.connect() as connection:
         deciding.execute(_MISSING)
-        count = decisions.forget(deciding, [each.name for each in prepared.list_prepared(connection)])
+        waiting = [each.name for each in prepared.list_prepared(connection)]
+        count = decisions.forget(deciding, decisions.identity(connection), waiting)
         deciding.commit()
     return count
 

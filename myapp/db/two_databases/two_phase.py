@@ -72,8 +72,9 @@ class SecondUnitOfWork(entered.UnitOfWork):
         if first is None or self._needs_no_decision():
             super().tpc_vote(transaction)
             return
-        self.name = decisions.announce(first.connection())
-        self.session.connection().exec_driver_sql(f"PREPARE TRANSACTION '{self.name}'")
+        second = self.session.connection()
+        self.name = decisions.announce(first.connection(), decisions.identity(second))
+        second.exec_driver_sql(f"PREPARE TRANSACTION '{self.name}'")
 
     def tpc_finish(self, _transaction: Any) -> None:
         """Commit what is prepared. The first database has committed, so that all of the request is bound to happen."""
