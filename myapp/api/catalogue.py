@@ -32,6 +32,7 @@ WITH_IDEMPOTENCY = ("idempotency-mismatch", "idempotency-in-progress")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 READ_POSITION = "Read-Position"
+REQUEST_TIMEOUT = "Request-Timeout"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +102,18 @@ def _operation(view: Mapping[str, Any], path: str, permission: str | None) -> Op
 
 
 def _headers(view: Mapping[str, Any], permission: str | None) -> Sequence[str]:
-    """Return the headers that mean something to the view; whoever needs a key also reads the database."""
-    declared: Sequence[str] = view.get("headers") or ()
-    return declared if permission == NO_PERMISSION_REQUIRED else (*declared, READ_POSITION)
+    """Return the headers that mean something to the view."""
+    names = list(view.get("headers") or ())
+    if permission != NO_PERMISSION_REQUIRED:
+        names.append(READ_POSITION)
+    if _asks_the_database(view, permission):
+        names.append(REQUEST_TIMEOUT)
+    return names
+
+
+def _asks_the_database(view: Mapping[str, Any], permission: str | None) -> bool:
+    """Say whether the view declares so; whoever needs a key asks for it there."""
+    return permission != NO_PERMISSION_REQUIRED or view.get("db") is not None
 
 
 def _codes(view: Mapping[str, Any], path: str, permission: str | None) -> Sequence[str]:
@@ -111,7 +121,7 @@ def _codes(view: Mapping[str, Any], path: str, permission: str | None) -> Sequen
     codes = {*ALWAYS, *(view.get("refusals") or ())}
     if permission != NO_PERMISSION_REQUIRED:
         codes.update(WITH_A_KEY)
-    if permission != NO_PERMISSION_REQUIRED or view.get("db") is not None:
+    if _asks_the_database(view, permission):
         codes.update(WITH_A_DATABASE)
     if view.get("body") is not None:
         codes.update(WITH_A_BODY)

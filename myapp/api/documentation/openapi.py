@@ -64,6 +64,12 @@ REQUEST_HEADERS: Mapping[str, Json] = {
         "description": "The one of the last answer you got: with replicas, you see at least what was there then.",
         "schema": {"type": "string"},
     },
+    "Request-Timeout": {
+        "description": "The seconds you will wait, if that is less than the service would take: then it is 503 "
+        "`deadline-exceeded`, and nothing was done.",
+        "schema": {"type": "string", "pattern": r"^([1-9][0-9]*(\.[0-9]+)?|0\.[0-9]*[1-9][0-9]*)$"},
+        "example": "2.5",
+    },
     "Prefer": {
         "description": "`return=representation` answers with whole transactions instead of ids.",
         "schema": {"type": "string", "examples": ["return=representation"]},
