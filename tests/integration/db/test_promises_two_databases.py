@@ -12,6 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 import webtest
+from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 
@@ -51,6 +52,16 @@ def skew(engine: sa.Engine, text: str) -> None:
         other.execute(COUNT)
         write(other, text)
         other.commit()
+
+
+def failing_tween(handler: Callable[[Request], Response], _registry: object) -> Callable[[Request], Response]:
+    """Fail with something retryable once the request is committed."""
+
+    def failing(request: Request) -> Response:
+        handler(request)
+        raise errors.Conflict("too late")
+
+    return failing
 
 
 class TestTwoDatabases:
@@ -162,17 +173,17 @@ class TestTwoDatabases:
     def test_what_fails_after_the_commit_is_never_a_reason_to_write_again(
         self, make_client: MakeClient, pair: Pair, used: list[str]
     ):
-        def fail(_request: Request, _response: Response) -> None:
-            raise errors.Conflict("too late")
-
         def view(request: Request) -> Response:
-            request.add_response_callback(fail)
             for name in used:
                 write(getattr(request, name), str(request.environ["retry.attempt"]))
             return Response()
 
+        def configure(config: Configurator) -> None:
+            place = {"under": "myapp.db.request.ending_tween", "over": "pyramid_tm.tm_tween_factory"}
+            config.add_tween(f"{__name__}.failing_tween", **place)
+
         with pytest.raises(errors.Conflict, match="too late"):
-            make_client(view).post("/lines")
+            make_client(view, configure=configure).post("/lines")
 
         assert [line for lines in pair.lines for line in lines] == ["0"] * len(used)
 
