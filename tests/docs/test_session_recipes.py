@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from myapp import settings
 from myapp.db import scope
 
-PAGE = Path(__file__).parents[2] / "docs" / "sessions-experiment.md"
+PAGE = Path(__file__).parents[2] / "docs" / "sessions.md"
 SECTION = re.compile(r"^### (.+?)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECONDS_MAX = 10
