@@ -7,7 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "sessions.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| (\d+) .*\| ([^|]+) \|$", PAGE, re.MULTILINE)
+CHAPTER = PAGE.split("\n## What is promised", 1)[1].split("\n## ", 1)[0]
+ROWS = re.findall(r"^\| (\d+) .*\| ([^|]+) \|$", CHAPTER, re.MULTILINE)
 PROMISES = range(1, 25)
 
 

@@ -115,7 +115,7 @@ def within(seconds: float) -> Iterator[None]:
         time.sleep(0.01)
 
 
-class TestShutdown:
+class TestPromise24ShutDown:
     def test_under_load_every_request_is_answered_and_every_acknowledged_write_is_there_once(
         self, make_server: MakeServer
     ):

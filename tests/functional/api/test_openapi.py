@@ -77,6 +77,12 @@ class TestDocument:
                 listed = json.dumps(operation["responses"])
                 assert ('"unavailable"' in listed) == ('"conflict"' in listed) == (path != "/healthz")
 
+    def test_lists_for_whatever_asks_the_database_that_it_may_be_hurried(self, document: dict[str, Any]) -> None:
+        for path, methods in document["paths"].items():
+            for operation in methods.values():
+                headers = {each["name"] for each in operation["parameters"] if each["in"] == "header"}
+                assert ("Request-Timeout" in headers) == (path != "/healthz")
+
     def test_gives_a_check_that_there_is_as_example(self, shop: Shop, document: dict[str, Any]) -> None:
         (example,) = document["components"]["schemas"]["Check"]["properties"]["name"]["examples"]
 

@@ -196,6 +196,21 @@ class TestFaults:
 
     @pytest.mark.commits
     @pytest.mark.not_for("faults")
+    @pytest.mark.parametrize(("wish", "code"), [("soon", "bad-parameter"), ("0.000001", "deadline-exceeded")])
+    def test_of_a_hurry_too_great_leave_nothing_behind(
+        self, make_wsgi_app: Callable[..., Router], wish: str, code: str
+    ) -> None:
+        shop = Shop(webtest.TestApp(make_wsgi_app(), extra_environ=LOOPBACK)).open()
+
+        refused = shop.call("POST", "transactions", sale(), Request_Timeout=wish)
+
+        assert (refused.status_int, refused.json["code"]) == (problems.KINDS[code].status, code)
+        assert ("Retry-After" in refused.headers) == (code == "deadline-exceeded")
+        assert shop.must(200, "GET", "transactions")["items"] == []
+        shop.must(201, "POST", "transactions", sale(), Request_Timeout="9.5")
+
+    @pytest.mark.commits
+    @pytest.mark.not_for("faults")
     def test_of_a_full_pool_is_overload_within_the_wait(self, make_wsgi_app: Callable[..., Router]) -> None:
         wsgi_app = make_wsgi_app(**{"db.pool_size": "1", "db.pool_timeout_seconds": "0.2"})
         shop = Shop(webtest.TestApp(wsgi_app, extra_environ=LOOPBACK)).open()

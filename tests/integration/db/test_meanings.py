@@ -48,7 +48,7 @@ def error(state: str) -> str:
     return f"DO $$ BEGIN RAISE 'secret' USING ERRCODE = '{state}'; END $$"
 
 
-class TestPostgresql:
+class TestPromise12MeaningsOfPostgresql:
     @only_on_postgresql
     @pytest.mark.parametrize(("state", "meaning"), EXPECTED.items())
     def test_each_row(self, sessions: Sessions, dialect: str, state: str, meaning: type[DatabaseError]):
@@ -88,7 +88,7 @@ class TestPostgresql:
         assert type(errors.translate(caught.value)) is Unavailable
 
 
-class TestSqlite:
+class TestPromise12MeaningsOfSqlite:
     """Which of them really come about is in tests/faults/test_sqlite_errors.py; here each row of the table."""
 
     @pytest.mark.parametrize("code", errors.SQLITE)
