@@ -20,6 +20,9 @@ from sqlalchemy.engine import Engine, ExceptionContext
 
 OPTION = "db_constraint_errors"
 
+# The second where there are two databases.
+ENGINES = ("db.engine", "db.second.engine")
+
 MakeError = Callable[[], Exception]
 
 # SQLite has no other field for it.
@@ -33,8 +36,10 @@ def includeme(config: Configurator) -> None:
 
 def add_constraint_error(config: Configurator, *names: str, error: MakeError) -> None:
     """Raise an error of one's own where one of these constraints refuses a row; a directive of the configurator."""
+    engines = [config.registry[key] for key in ENGINES if key in config.registry]
     for name in names:
-        config.action(("db constraint", name), register, (config.registry["db.engine"], name, error))
+        for number, engine in enumerate(engines):
+            config.action(("db constraint", name, number), register, (engine, name, error))
 
 
 def register(engine: Engine, name: str, error: MakeError) -> None:

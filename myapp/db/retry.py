@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import pyramid_retry
 from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
@@ -144,7 +145,12 @@ def _repeated(request: Request, exc: BaseException, first_seconds: float) -> Rep
     if _is_committed(request) or not pyramid_retry.is_error_retryable(request, exc):
         return None
     seconds = pause_seconds(request.environ[ATTEMPT], first_seconds)
-    if seconds >= request.db_deadline.remaining():
+    try:
+        left = request.db_deadline.remaining()
+    except HTTPBadRequest:
+        # The view, which would have refused the client's Request-Timeout, was not reached.
+        return None
+    if seconds >= left:
         return None
     return Repeated(request, exc, cause(exc), seconds)
 

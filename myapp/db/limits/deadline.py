@@ -16,6 +16,8 @@ from pyramid.request import Request
 from myapp.db import errors
 
 HEADER = "Request-Timeout"
+# As WSGI spells it.
+WISH = "HTTP_REQUEST_TIMEOUT"
 ARRIVED = "db.arrived"
 
 
@@ -59,7 +61,7 @@ def of_request(request: Request, seconds: float) -> Deadline:
     Raises:
         HTTPBadRequest: the client's header is no number of seconds above 0.
     """
-    wish = request.headers.get(HEADER)
+    wish = request.environ.get(WISH)
     if wish is not None:
         seconds = min(seconds, _seconds(wish))
     arrive(request)

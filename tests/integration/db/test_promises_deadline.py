@@ -177,6 +177,14 @@ class TestPromise13OneDeadline:
         assert "Request-Timeout" in refused.text
         assert notes.texts() == []
 
+    def test_a_wish_that_makes_no_sense_does_not_hide_what_failed_before_the_view(self, make_notes: MakeNotes):
+        def root(_request: Request) -> object:
+            raise errors.Conflict("somebody was faster")
+
+        notes = make_notes(write, configure=lambda config: config.set_root_factory(root))
+
+        assert "Conflict" in notes.client.post("/notes", headers={"Request-Timeout": "soon"}, status=500).text
+
     @pytest.mark.parametrize("wish", ["2.5", "1e300", "inf", "0.9"])
     def test_a_wish_that_makes_sense_is_taken(self, make_notes: MakeNotes, wish: str):
         make_notes(write).client.post("/notes", headers={"Request-Timeout": wish}, status=200)
