@@ -145,9 +145,15 @@ def taken(exc: ledger_errors.AlreadyExists, request: AnyRequest) -> Response:
 def refused_by_pyramid(exc: HTTPClientError | HTTPServerError, request: AnyRequest) -> Response:
     """Answer what the framework refuses: an unknown address, a permission that is missing."""
     code = HTTP_CODES.get(exc.status_int, "bad-parameter" if exc.status_int < 500 else "internal")
+    return problems.response(request, code, _detail(exc) or problems.KINDS[code].explanation)
+
+
+def _detail(exc: HTTPClientError | HTTPServerError) -> str | None:
+    """Return what a refusal says of itself: of a missing permission, and of a header that makes no sense."""
     denied = getattr(exc, "result", None)
-    detail = denied.msg if denied is not None else problems.KINDS[code].explanation
-    return problems.response(request, code, detail)
+    if denied is not None:
+        return str(denied.msg)
+    return str(exc.detail) if exc.status_int == 400 and exc.detail else None
 
 
 @exception_view_config(URLDecodeError)

@@ -60,11 +60,12 @@ class Replica:
         """
         if not self._answers and not self._may_try():
             return False
-        if not self._answers or self._is_before(position):
+        if not self._answers or self.is_before(position):
             self._ask()
-        return self._answers and not self._is_before(position)
+        return self._answers and not self.is_before(position)
 
-    def _is_before(self, position: int | None) -> bool:
+    def is_before(self, position: int | None) -> bool:
+        """Say whether it may not have replayed everything up to the position, as far as is known."""
         return position is not None and self._replayed < position
 
     def _may_try(self) -> bool:

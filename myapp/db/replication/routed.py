@@ -17,7 +17,7 @@ from sqlalchemy.orm import SessionTransaction
 from myapp.db import errors, factory
 from myapp.db.factory import Sessions
 from myapp.db.replication.position import PRIMARY_ONLY
-from myapp.db.replication.replicas import ANSWER_SECONDS, Replicas
+from myapp.db.replication.replicas import ANSWER_SECONDS, Replica, Replicas
 from myapp.db.session import UnitOfWorkSession
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ class RoutedSession(UnitOfWorkSession):
     def __init__(self, bind: Any = None, *, replicas: Replicas, **options: Any) -> None:
         super().__init__(bind, **options)
         self.connection_held: Connection | None = None
+        self.replica: Replica | None = None
         self._replicas = replicas
 
     def _enter(self, bind: Engine | Connection) -> Engine | Connection:
@@ -55,6 +56,7 @@ class RoutedSession(UnitOfWorkSession):
                 continue
             if replica.serves(self.unit.position):
                 self.unit.begin_seconds = ANSWER_SECONDS
+                self.replica = replica
                 # Every statement asks for it again.
                 self.bind = replica.engine
                 return replica.engine
@@ -78,6 +80,9 @@ def _require_primary(bind: Engine | Connection) -> None:
 
 def _hold(session: RoutedSession, _transaction: SessionTransaction, connection: Connection) -> None:
     session.connection_held = connection
+    # The pool may just have connected anew, to whoever answers there now: the next attempt asks how far that one is.
+    if session.replica is not None and session.replica.is_before(session.unit.position):
+        raise errors.Conflict("The replica was exchanged while the request began; nothing was read.")
 
 
 def _note_position(session: RoutedSession) -> None:

@@ -205,6 +205,7 @@ class TestFaults:
         refused = shop.call("POST", "transactions", sale(), Request_Timeout=wish)
 
         assert (refused.status_int, refused.json["code"]) == (problems.KINDS[code].status, code)
+        assert ("Request-Timeout" in refused.json["detail"]) == (code == "bad-parameter")
         assert ("Retry-After" in refused.headers) == (code == "deadline-exceeded")
         assert shop.must(200, "GET", "transactions")["items"] == []
         shop.must(201, "POST", "transactions", sale(), Request_Timeout="9.5")

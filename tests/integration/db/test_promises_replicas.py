@@ -196,7 +196,6 @@ class TestPromise15Replicas:
         with pair.replay_paused():
             token = site.write("new").headers[HEADER]
             pair.standby.value(f"SELECT pg_terminate_backend(pid, 5000) {OF_THE_APPLICATION}")
-            site.read()
 
             assert site.read(token).text == "new on the primary"
 
