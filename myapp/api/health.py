@@ -55,8 +55,8 @@ def is_ready(request: Request[None, schemas.NoQuery]) -> Response:
     except db_errors.Overloaded:
         # It serves as much as it can; were it taken for broken, the others would have to serve this much more.
         return respond.answer(respond.encode(schemas.Health(status="ok")))
-    except (sa_exc.SQLAlchemyError, db_errors.DatabaseError):
-        log.warning("request_id=%s not ready", request.request_id, exc_info=True)
+    except (sa_exc.SQLAlchemyError, db_errors.DatabaseError) as exc:
+        log.warning("request_id=%s not ready: %s", request.request_id, exc)
         return problems.response(request, "unavailable", "The database cannot be asked for its schema.")
     if not is_current:
         return problems.response(request, "unavailable", "The database has another schema; run `alembic upgrade head`.")

@@ -6,9 +6,11 @@ after that, or from another thread, is an error that names the owner.
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any, NoReturn
 
+from sqlalchemy import exc as sa_exc
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -17,6 +19,8 @@ from myapp.db.limits import admission, deadline
 from myapp.db.limits.admission import Admission
 from myapp.db.telemetry.report import Place
 from myapp.db.unit import OPTION, Unit
+
+log = logging.getLogger(__name__)
 
 
 class UnitOfWorkSession(Session):
@@ -82,6 +86,11 @@ class UnitOfWorkSession(Session):
         self.ended = True
         try:
             super().close()
+        except sa_exc.DBAPIError as exc:
+            if not exc.connection_invalidated:
+                raise
+            # With the connection went all that there was to roll back.
+            log.info("the connection of the session of %s was lost before its end: %s", self.owner, exc.orig)
         finally:
             self.unit.report.enter(Place.ELSEWHERE)
             self._leave()

@@ -64,8 +64,8 @@ def main() -> None:
         Path(directory).chmod(0o755)
         url = postgresql_server.url(Path(directory))
         try:
-            print("| | accepted | p50 ms | p99 ms | refused | p99 ms | alive p99 ms | last answer after s |")
-            print("|---|---|---|---|---|---|---|---|")
+            print("| | accepted | p50 ms | p99 ms | refused | p50 ms | p99 ms | alive p99 ms | last answer after s |")
+            print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
             for name, (threads, waiting) in SHAPES.items():
                 print(row(name, *measured(url, threads, waiting)), flush=True)
         finally:
@@ -79,6 +79,7 @@ def row(name: str, work: Seen, alive: Seen, took: float) -> str:
         work.milliseconds("200", 50),
         work.milliseconds("200", 99),
         refused,
+        work.milliseconds("503", 50),
         work.milliseconds("503", 99),
         alive.milliseconds("200", 99),
         f"{took:.1f}",

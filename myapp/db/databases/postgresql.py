@@ -31,6 +31,7 @@ ANNOUNCED_AT = "db.announced_at"
 ANNOUNCE_AGAIN_SECONDS = 0.5
 # The server ends a statement at the deadline by itself; one that has said nothing by then is given up.
 SILENCE_SECONDS = 1.0
+IDLE_SECONDS = 10.0
 
 
 # The client library takes no shorter time for it.
@@ -140,7 +141,8 @@ def _waits(work: unit.Unit, database: settings.Database) -> str:
     bounds = {
         "statement_timeout": seconds,
         "lock_timeout": min(seconds, database.lock_timeout_seconds),
-        "idle_in_transaction_session_timeout": 2 * seconds,
+        # Against one that hangs in the middle; so much that it never meets one that is merely slow.
+        "idle_in_transaction_session_timeout": max(2 * seconds, seconds + IDLE_SECONDS),
     }
     return "; ".join(f"SET LOCAL {name} = {_milliseconds(bound)}" for name, bound in bounds.items())
 

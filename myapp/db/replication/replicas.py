@@ -33,12 +33,19 @@ ANSWER_SECONDS = 1.0
 
 # A standby knows no serializable transactions.
 PRIMARY_ISOLATION = "SERIALIZABLE"
+EACH_STATEMENT = "READ COMMITTED"
 
 # A replica that was promoted goes on writing the log that it replayed before.
 HOW_FAR = """
 SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END
         - '0/0'::pg_lsn)::bigint
 """
+
+
+def how_far(driver: Any) -> int:
+    """Return how far the server has come that the driver's connection speaks to."""
+    replayed: int = driver.execute(HOW_FAR).fetchone()[0]
+    return replayed
 
 
 class Replica:
@@ -51,7 +58,6 @@ class Replica:
         self._replayed = 0
         self._ask_at = 0.0
         event.listen(bind, "handle_error", self._note_error)
-        event.listen(bind, "connect", self._forget_how_far)
 
     def serves(self, position: int | None) -> bool:
         """Say whether to read from it now, and see everything up to the position.
@@ -77,8 +83,8 @@ class Replica:
             self._ask_at = now + LEFT_ALONE_SECONDS
             return True
 
-    def _forget_how_far(self, _connection: object, _entry: object) -> None:
-        # Who answers there now may be another one, made from an older copy.
+    def forget_how_far(self) -> None:
+        """Ask again before the next read with a position: who answers there may be another one."""
         self._replayed = 0
 
     def _ask(self) -> None:
@@ -96,8 +102,7 @@ class Replica:
             # The driver's own: SQLAlchemy's would begin a transaction first, and end it.
             driver: Any = connection.driver_connection
             driver.answer_by = time.monotonic() + ANSWER_SECONDS
-            replayed: int = driver.execute(HOW_FAR).fetchone()[0]
-            return replayed
+            return how_far(driver)
         except psycopg.Error:
             connection.invalidate()
             raise
@@ -135,6 +140,10 @@ class Replicas:
             return ()
         first = next(self._turns) % len(self.members)
         return self.members[first:] + self.members[:first]
+
+    def fixes_what_it_sees(self, unit: Unit) -> bool:
+        """Say whether a unit of work sees the data as of its first statement, and not of each."""
+        return (unit.isolation or self._isolation or EACH_STATEMENT) != EACH_STATEMENT
 
 
 def build(database: settings.Database) -> Replicas:

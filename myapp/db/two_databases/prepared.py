@@ -6,7 +6,8 @@ To finish one is no part of a transaction, so it goes to the driver's connection
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,10 +63,21 @@ def finish_on(second: Engine, name: str, decision: Decision) -> None:
     Raises:
         Unavailable: it stays prepared, or the connection was lost on the way.
     """
-    proxied = second.raw_connection()
     try:
-        finish(proxied.driver_connection, name, decision)
+        with _lent(second) as driver:
+            finish(driver, name, decision)
     except psycopg.Error as exc:
         raise errors.Unavailable(f"The prepared transaction {name} could not be finished: {exc}") from exc
+
+
+@contextmanager
+def _lent(engine: Engine) -> Iterator[Any]:
+    """Lend a driver's connection; it comes back to the pool, or is thrown away with the error."""
+    proxied = engine.raw_connection()
+    try:
+        yield proxied.driver_connection
+    except psycopg.Error:
+        proxied.invalidate()
+        raise
     finally:
         proxied.close()

@@ -23,11 +23,12 @@ from myapp.db.unit import Unit
 
 log = logging.getLogger(__name__)
 
-# So that of several processes that start at once one makes the table.
+# So that of several processes at once one makes the table, or clears it up.
 TABLE_LOCK = int.from_bytes(b"second")
 
 _MISSING = sa.text("SELECT to_regclass('second_database_decisions') IS NULL")
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(TABLE_LOCK))
+_TRY_LOCK = sa.select(sa.func.pg_try_advisory_xact_lock(TABLE_LOCK))
 
 
 class Outcome(enum.StrEnum):
@@ -86,7 +87,9 @@ def forget(first: Engine, second: Engine) -> int:
     # What this transaction sees was decided before the second database is asked, and so had been prepared before.
     unit = Unit(isolation="REPEATABLE READ")
     with first.connect().execution_options(db_unit=unit) as deciding, second.connect() as connection:
-        deciding.execute(_MISSING)
+        if not deciding.scalar(_TRY_LOCK):
+            # Another one is at it.
+            return 0
         waiting = [each.name for each in prepared.list_prepared(connection)]
         count = decisions.forget(deciding, decisions.identity(connection), waiting)
         deciding.commit()

@@ -83,8 +83,9 @@ class SecondUnitOfWork(entered.UnitOfWork):
         try:
             prepared.finish(self._driver(), self.name, Decision.COMMIT)
         except (psycopg.Error, sa.exc.SQLAlchemyError) as exc:
-            log.error("%s; it is committed, but shows in the second database only %s.", exc, _after(self.name))
+            log.warning("%s; trying again on another connection.", exc)
             self.session.invalidate()
+            self._finish_elsewhere(self.name)
         finally:
             self._finish("committed")
 
@@ -100,6 +101,12 @@ class SecondUnitOfWork(entered.UnitOfWork):
                 log.error("The first database has not decided yet; locks are held in the second %s.", _after(self.name))
         except (sa.exc.SQLAlchemyError, errors.DatabaseError) as exc:
             log.error("%s; locks are held in the second database %s.", exc, _after(self.name))
+
+    def _finish_elsewhere(self, name: str) -> None:
+        try:
+            prepared.finish_on(self.request.registry["db.second.engine"], name, Decision.COMMIT)
+        except (sa.exc.SQLAlchemyError, errors.DatabaseError) as exc:
+            log.error("%s; it is committed, but shows in the second database only %s.", exc, _after(name))
 
     def _needs_no_decision(self) -> bool:
         # In a sandbox both are savepoints of transactions that never end.

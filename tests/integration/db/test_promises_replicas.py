@@ -199,6 +199,21 @@ class TestPromise15Replicas:
 
             assert site.read(token).text == "new on the primary"
 
+    def test_a_url_with_several_servers_behind_it_shows_nobody_the_past(
+        self, make_site: MakeSite, pair: PostgresqlPair
+    ):
+        primary, standby = sa.make_url(pair.primary_url), sa.make_url(pair.standby_url)
+        hosts = f"host={primary.host}:{primary.port}&host={standby.host}:{standby.port}&load_balance_hosts=random"
+        both = f"postgresql://{standby.username}@/{standby.database}?{hosts}"
+        site = make_site(**{"sqlalchemy.replica_urls": both, "retry.attempts": "10", "db.pool_size": "1"})
+        engine = site.client.app.registry["db.replicas"].members[0].engine
+        with pair.replay_paused():
+            token = site.write("new").headers[HEADER]
+            for _ in range(20):
+                # So that each read is on a connection of its own, to whichever server.
+                engine.dispose()
+                assert site.read(token).text.startswith("new on")
+
     def test_without_replicas_nothing_is_added(self, make_site: MakeSite):
         site = make_site(**{"sqlalchemy.replica_urls": "", "db.token_secret": SECRET})
 

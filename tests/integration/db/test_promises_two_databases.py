@@ -35,8 +35,10 @@ def make_client(pair: Pair) -> Iterator[MakeClient]:
     """Return a function that makes a client of the application around a view; afterwards nothing may be checked out."""
     made: list[webtest.TestApp] = []
 
-    def make(view: Callable[[Request], Response], *, first: str = pair.first, **options: object) -> webtest.TestApp:
-        made.append(webtest.TestApp(application(first, pair.second, view, **options)))
+    def make(
+        view: Callable[[Request], Response], *, first: str = pair.first, second: str = pair.second, **options: object
+    ) -> webtest.TestApp:
+        made.append(webtest.TestApp(application(first, second, view, **options)))
         return made[-1]
 
     yield make
@@ -248,15 +250,27 @@ class TestFaultsBetweenTheTwo:
         assert pair.lines == BOTH
         assert pair.prepared == []
 
-    def test_a_second_that_is_lost_after_the_decision_changes_nothing_of_it(
-        self, make_client: MakeClient, pair: Pair, caplog: pytest.LogCaptureFixture
-    ):
+    def test_a_connection_lost_after_the_decision_is_replaced_by_another(self, make_client: MakeClient, pair: Pair):
         def view(request: Request) -> Response:
             process = request.second_dbsession.scalar(sa.text("SELECT pg_backend_pid()"))
             request.tm.get().join(Last(lambda: end(pair.second, process)))
             return write_both(request)
 
         make_client(view).post("/lines", status=200)
+
+        assert pair.lines == BOTH
+        assert pair.prepared == []
+
+    def test_a_second_that_is_lost_after_the_decision_changes_nothing_of_it(
+        self, make_client: MakeClient, pair: Pair, caplog: pytest.LogCaptureFixture
+    ):
+        with cutting_proxy(pair.second) as proxy:
+
+            def view(request: Request) -> Response:
+                request.tm.get().join(Last(proxy.close))
+                return write_both(request)
+
+            make_client(view, second=proxy.url).post("/lines", status=200)
 
         (name,) = pair.prepared
         assert pair.lines == (["first"], [])
