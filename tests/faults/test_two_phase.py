@@ -210,6 +210,17 @@ class TestRecovery:
         assert pair.rows(pair.first, DECISIONS) == [waited_for]
         assert settled != waited_for
 
+    def test_leaves_the_clearing_up_to_whoever_is_at_it(self, pair: Pair, engines):
+        first, second = engines
+        with first.begin() as connection:
+            settled = decisions.announce(connection, identity(second))
+        with first.connect() as other:
+            other.exec_driver_sql(f"SELECT pg_advisory_xact_lock({recovery.TABLE_LOCK})")
+            assert recovery.forget(first, second) == 0
+
+        assert pair.rows(pair.first, DECISIONS) == [settled]
+        assert recovery.forget(first, second) == 1
+
     def test_keeps_the_decisions_about_another_second_database(self, pair: Pair, engines):
         first, second = engines
         with first.begin() as connection:

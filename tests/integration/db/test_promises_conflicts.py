@@ -159,6 +159,21 @@ class TestPromise11RetriedAtEveryPhase:
         assert notes.texts() == ["mine", "mine"]
 
     @only_on_postgresql
+    def test_a_connection_that_died_hides_no_refusal(
+        self, make_notes: MakeNotes, dialect: str, caplog: pytest.LogCaptureFixture
+    ):
+        def view(request: Request) -> Response:
+            process = request.dbsession.scalar(sa.text("SELECT pg_backend_pid()"))
+            interfere(request.registry["db.engine"], f"SELECT pg_terminate_backend({process}, 5000)")
+            return Response("no", status=409)
+
+        notes = make_notes(view)
+
+        assert notes.client.post("/notes", status=409).text == "no"
+        assert notes.checked_out() == 0
+        assert not [record for record in caplog.records if record.exc_info]
+
+    @only_on_postgresql
     def test_a_connection_that_died_before_commit(self, make_notes: MakeNotes, dialect: str):
 
         def view(request: Request) -> Response:

@@ -129,6 +129,13 @@ class TestPromise13OneDeadline:
         assert told[0] == 20_000
         assert 18_000 < told[1] <= 19_400
 
+    @only_on_postgresql
+    def test_a_short_one_does_not_end_the_connection_of_a_busy_server(self, make_notes: MakeNotes, dialect: str):
+        idle = sa.text("SELECT setting::integer FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'")
+        notes = make_notes(lambda request: Response(str(request.dbsession.scalar(idle))))
+
+        assert int(notes.client.get("/notes", headers={"Request-Timeout": "0.5"}).text) >= 10_000
+
     def test_runs_on_through_repeats(self, make_notes: MakeNotes):
         attempts: list[int] = []
 
