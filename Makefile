@@ -3,7 +3,7 @@
 PYTHON ?= python3
 http_port ?= 6543
 # Worker processes of the tests; each has its own databases on one server.
-jobs ?= 2
+jobs ?= 3
 
 BIN := .venv/bin
 RUNTIME := .venv/runtime.stamp

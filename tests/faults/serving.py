@@ -48,7 +48,7 @@ class Server:
     def start(self) -> None:
         command = [sys.executable, "-m", "pyramid.scripts.pserve", str(self.ini)]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=heed_sigint)
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
             assert self.process.poll() is None, f"pserve ended at its start:\n{self.log.read_text()}"
@@ -121,3 +121,8 @@ def check_books(server: Server, accepted: Sequence[traffic.Call]) -> None:
     status, body = server.get(f"{traffic.LEDGER}/verify")
     assert status == 200
     assert json.loads(body)["holds"] is True
+
+
+def heed_sigint() -> None:
+    """Be as a server that somebody started in the foreground; a run of the tests in the background ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
