@@ -16,6 +16,12 @@ from pathlib import Path
 
 from tests import traffic
 
+# As a server that somebody started in the foreground; a run of the tests in the background ignores SIGINT.
+HEEDING_SIGINT = """\
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
 START_SECONDS = 30
 WAIT_SECONDS = 30
 
@@ -46,9 +52,9 @@ class Server:
         return self.ini.with_suffix(".log")
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "pyramid.scripts.pserve", str(self.ini)]
+        command = [sys.executable, "-c", HEEDING_SIGINT, "-m", "pyramid.scripts.pserve", str(self.ini)]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=heed_sigint)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
             assert self.process.poll() is None, f"pserve ended at its start:\n{self.log.read_text()}"
@@ -121,8 +127,3 @@ def check_books(server: Server, accepted: Sequence[traffic.Call]) -> None:
     status, body = server.get(f"{traffic.LEDGER}/verify")
     assert status == 200
     assert json.loads(body)["holds"] is True
-
-
-def heed_sigint() -> None:
-    """Be as a server that somebody started in the foreground; a run of the tests in the background ignores SIGINT."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
