@@ -40,46 +40,11 @@ def engine_arguments(database: settings.Database) -> dict[str, Any]:
 
 def listen(engine: Engine, database: settings.Database) -> None:
     """Set each connection up once, begin each unit of work as what it is, and hold it to its deadline."""
-
-    def set_up(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()
-        # Pragmas do nothing inside a transaction; here none has begun.
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-        info, driver = entry.info, cast(sqlite3.Connection, connection)
-        driver.set_progress_handler(lambda: time.monotonic() > info.get(UNTIL, math.inf), STEPS_BETWEEN_LOOKS)
-
-    def begin(connection: Connection) -> None:
-        work = unit.of(connection)
-        seconds = database.busy_timeout_seconds
-        connection.info[UNTIL] = math.inf
-        if work.deadline is not None:
-            work.deadline.require()
-            seconds = min(seconds, work.deadline.remaining())
-        # Both pragmas outlive the unit of work on a pooled connection, so each unit sets them for itself.
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {max(1, round(seconds * MILLISECONDS))}")
-        connection.exec_driver_sql(f"PRAGMA query_only = {int(work.readonly)}")
-        connection.exec_driver_sql("BEGIN" if work.readonly else "BEGIN IMMEDIATE")
-        if work.deadline is not None:
-            connection.info[UNTIL] = work.deadline.at
-
-    def hold_to_deadline(connection: Connection, *_statement: object) -> None:
-        deadline = unit.of(connection).deadline
-        if deadline is not None:
-            deadline.require()
-
-    def refuse_lost_work(connection: Connection) -> None:
-        if not has_begun(connection.connection.dbapi_connection):
-            raise errors.UnitOfWorkAborted(
-                "This unit of work had already ended, through an error that was swallowed (disk full, input/output) or "
-                "a ROLLBACK or COMMIT sent as SQL; its end now would only look like one. Let errors propagate."
-            )
-
-    event.listen(engine, "connect", set_up)
-    event.listen(engine, "begin", begin)
-    event.listen(engine, "before_cursor_execute", hold_to_deadline)
-    event.listen(engine, "commit", refuse_lost_work)
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", lambda connection: _begin(connection, database))
+    event.listen(engine, "before_cursor_execute", _hold_to_deadline)
+    event.listen(engine, "commit", _refuse_lost_work)
+    event.listen(engine, "checkin", _forget_deadline)
 
 
 def ping(dialect: Dialect, connection: Any) -> None:
@@ -90,3 +55,44 @@ def ping(dialect: Dialect, connection: Any) -> None:
 def has_begun(connection: Any) -> bool:
     """Say whether the driver's connection is inside a transaction."""
     return bool(connection.in_transaction)
+
+
+def _set_up(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    # Pragmas do nothing inside a transaction; here none has begun.
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+    info, driver = entry.info, cast(sqlite3.Connection, connection)
+    driver.set_progress_handler(lambda: time.monotonic() > info.get(UNTIL, math.inf), STEPS_BETWEEN_LOOKS)
+
+
+def _begin(connection: Connection, database: settings.Database) -> None:
+    work = unit.of(connection)
+    seconds = database.busy_timeout_seconds
+    if work.deadline is not None:
+        work.deadline.require()
+        seconds = min(seconds, work.deadline.remaining())
+    # Both pragmas outlive the unit of work on a pooled connection, so each unit sets them for itself.
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {max(1, round(seconds * MILLISECONDS))}")
+    connection.exec_driver_sql(f"PRAGMA query_only = {int(work.readonly)}")
+    connection.exec_driver_sql("BEGIN" if work.readonly else "BEGIN IMMEDIATE")
+    connection.info[UNTIL] = math.inf if work.deadline is None else work.deadline.at
+
+
+def _hold_to_deadline(connection: Connection, *_statement: object) -> None:
+    deadline = unit.of(connection).deadline
+    if deadline is not None:
+        deadline.require()
+
+
+def _refuse_lost_work(connection: Connection) -> None:
+    if not has_begun(connection.connection.dbapi_connection):
+        raise errors.UnitOfWorkAborted(
+            "This unit of work had already ended, through an error that was swallowed (disk full, input/output) or a "
+            "ROLLBACK or COMMIT sent as SQL; its end now would only look like one. Let errors propagate."
+        )
+
+
+def _forget_deadline(_connection: object, entry: ConnectionPoolEntry) -> None:
+    entry.info[UNTIL] = math.inf

@@ -211,6 +211,17 @@ class TestPromise13OneDeadline:
 
         assert shown(notes) == before
 
+    @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+    def test_is_forgotten_with_the_request_that_had_it(self, make_notes: MakeNotes, dialect: str):
+        notes = make_notes(write, **{"db.pool_size": "1"})
+        notes.client.post("/notes", headers={"Request-Timeout": "0.3"}, status=200)
+        time.sleep(0.4)
+        raw = notes.engine.raw_connection()
+        count = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000) SELECT count(*) FROM n"
+
+        assert raw.dbapi_connection.execute(count).fetchone() == (100_000,)
+        raw.close()
+
     def test_a_slow_request_takes_nothing_from_the_next_one(
         self, make_notes: MakeNotes, endless: Callable[[Request], Response]
     ):
