@@ -103,7 +103,7 @@ class TestPromise17PoolerSafe:
 
     def test_a_statement_ends_at_the_deadline(self, make_pooled: MakePooled):
         view = lambda request: Response(str(request.dbsession.scalar(sa.text("SELECT pg_sleep(30)"))))  # noqa: E731
-        notes = make_pooled(view, db={"timeout": 0.3})
+        notes = make_pooled(view, db={"timeout": 1})
 
         began = time.monotonic()
         assert "canceling statement due to statement timeout" in notes.client.post("/notes", status=500).text

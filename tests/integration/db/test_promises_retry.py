@@ -148,7 +148,7 @@ class TestPromise11ThePause:
             time.sleep(max(request.db_deadline.remaining(), 0) + 0.01)
             raise errors.Conflict("somebody was faster")
 
-        notes = make_notes(view, **{"db.deadline_seconds": "0.2", "retry.backoff_seconds": "60"})
+        notes = make_notes(view, **{"db.deadline_seconds": "1", "retry.backoff_seconds": "60"})
         began = time.monotonic()
         answer = notes.client.post("/notes", status=500)
 
