@@ -60,13 +60,13 @@ def _judge(context: ExceptionContext, exc: BaseException) -> errors.Meaning | No
     meaning = errors.LOST if context.is_disconnect else errors.look_up(exc)
     if meaning is None:
         return None
-    work = None if context.connection is None else unit.of(context.connection)
+    work = None if context.connection is None else unit.find(context.connection)
     if work is not None and work.readonly and meaning.error is errors.ReadOnly:
         # It was told that it may not write, and tried.
         return None
     if _is_in_doubt(context, exc):
         return errors.UNKNOWN
-    until = deadline.CONNECT_BY.get() if work is None else work.deadline
+    until = deadline.connect_by() if work is None else work.deadline
     if until is None:
         return meaning
     is_over = until.remaining() <= ROUNDING_SECONDS

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from myapp.db import errors
 from myapp.db.limits import admission, deadline
 from myapp.db.limits.admission import Admission
+from myapp.db.limits.deadline import Deadline
 from myapp.db.telemetry.report import Place
 from myapp.db.unit import OPTION, Unit
 
@@ -102,7 +103,7 @@ class UnitOfWorkSession(Session):
             self.unit.report.enter(Place.POOL)
             line.enter(self.unit)
             self._admission = line
-            deadline.CONNECT_BY.set(self.unit.deadline)
+            deadline.CONNECT_BY.set(self._connect_by)
         return bind
 
     def _leave(self) -> None:
@@ -110,6 +111,9 @@ class UnitOfWorkSession(Session):
         if entered is not None:
             entered.leave(self.unit)
             deadline.CONNECT_BY.set(None)
+
+    def _connect_by(self) -> Deadline | None:
+        return None if self.ended else self.unit.deadline
 
     def _guard(self) -> None:
         if self.ended:

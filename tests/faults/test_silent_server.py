@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,12 +16,15 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from myapp.db import engine, errors
+from myapp.db.databases.postgresql_connection import BoundedConnection
 from myapp.db.limits import admission
 from tests.own_postgresql import OwnPostgresql
 
 DEADLINE_SECONDS = 0.5
 # The deadline, what the server is granted beyond it, and a slow machine.
 FAR_LATER = 6.0
+# The driver by itself waits for a new connection as long as this, and no less.
+DRIVER_SECONDS_MIN = 2.0
 
 COMMITTED = "SELECT count(*) FROM silence"
 
@@ -58,6 +63,17 @@ def client(own_postgresql: OwnPostgresql) -> Iterator[webtest.TestApp]:
     client.app.registry["db.engine"].dispose()
 
 
+@contextmanager
+def thawed_in_the_end(server: OwnPostgresql) -> Iterator[None]:
+    """See to it that a test ends, whatever else breaks."""
+    rescue = threading.Timer(FAR_LATER, server.thaw)
+    rescue.start()
+    try:
+        yield
+    finally:
+        rescue.cancel()
+
+
 @pytest.mark.commits
 @pytest.mark.parametrize(
     ("phase", "code"),
@@ -68,14 +84,9 @@ def test_a_silent_server_is_given_up_at_the_deadline(
 ) -> None:
     engine = client.app.registry["db.engine"]
     client.post("/silence", {"freeze": "never"}, status=200)
-    began = time.monotonic()
-    # Whatever else breaks, this test ends.
-    rescue = threading.Timer(FAR_LATER, own_postgresql.thaw)
-    rescue.start()
-    try:
+    with thawed_in_the_end(own_postgresql):
+        began = time.monotonic()
         answer = client.post("/silence", {"freeze": phase}, status=503)
-    finally:
-        rescue.cancel()
 
     assert time.monotonic() - began < FAR_LATER
     assert answer.text == code
@@ -90,12 +101,35 @@ def test_a_connection_at_rest_whose_server_fell_silent_is_given_up(
 ) -> None:
     client.post("/silence", {"freeze": "never"}, status=200)
     monkeypatch.setattr(engine, "IDLE_SECONDS_BEFORE_PING", 0)
-    began = time.monotonic()
-    rescue = threading.Timer(FAR_LATER, own_postgresql.thaw)
-    rescue.start()
-    try:
+    with thawed_in_the_end(own_postgresql):
+        began = time.monotonic()
         client.post("/silence", {"freeze": "before"}, status=503)
-    finally:
-        rescue.cancel()
 
     assert time.monotonic() - began < FAR_LATER
+
+
+@pytest.mark.parametrize("moment", ["before it answers", "before it says what it is"])
+def test_a_new_connection_is_given_up_at_the_deadline(
+    client: webtest.TestApp, own_postgresql: OwnPostgresql, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    connect = BoundedConnection.connect
+
+    def freezing(*arguments: Any, **options: Any) -> Any:
+        if moment == "before it answers":
+            own_postgresql.freeze()
+        made = connect(*arguments, **options)
+        own_postgresql.freeze()
+        return made
+
+    monkeypatch.setattr(BoundedConnection, "connect", freezing)
+    with thawed_in_the_end(own_postgresql):
+        began = time.monotonic()
+        answer = client.post("/silence", {"freeze": "never"}, status=503)
+        took = time.monotonic() - began
+    monkeypatch.undo()
+    own_postgresql.thaw()
+
+    assert answer.text == "deadline-exceeded"
+    assert took < DRIVER_SECONDS_MIN
+    assert client.app.registry["db.engine"].pool.checkedout() == 0
+    client.post("/silence", {"freeze": "never"}, status=200)

@@ -20,7 +20,6 @@ from myapp import settings
 from myapp.db import errors, unit
 from myapp.db.databases import pooler
 from myapp.db.databases.postgresql_connection import BoundedConnection
-from myapp.db.limits import deadline
 from myapp.db.telemetry import trace
 
 MILLISECONDS = 1000
@@ -32,9 +31,7 @@ ANNOUNCE_AGAIN_SECONDS = 0.5
 # The server ends a statement at the deadline by itself; one that has said nothing by then is given up.
 SILENCE_SECONDS = 1.0
 IDLE_SECONDS = 10.0
-
-
-# The client library takes no shorter time for it.
+# The driver takes no shorter time for it; a deadline may.
 CONNECT_SECONDS_MIN = 2
 
 
@@ -83,11 +80,6 @@ def has_begun(connection: Any) -> bool:
 def _connect(
     _dialect: Dialect, _entry: ConnectionPoolEntry, arguments: Sequence[Any], options: dict[str, Any]
 ) -> BoundedConnection:
-    by = deadline.CONNECT_BY.get()
-    # One that is over is of an earlier unit of work: the line lets nobody pass who has no time.
-    if by is not None and by.remaining() > 0:
-        seconds = min(options["connect_timeout"], math.ceil(by.remaining()))
-        options = options | {"connect_timeout": max(CONNECT_SECONDS_MIN, seconds)}
     return BoundedConnection.connect(*arguments, **options)
 
 

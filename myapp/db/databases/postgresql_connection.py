@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Generator
 from typing import Any
 
 import psycopg
+
+from myapp.db.limits import deadline
+from myapp.db.limits.deadline import Deadline
 
 
 class PassingCursor(psycopg.ServerCursor[Any]):
@@ -24,7 +28,8 @@ class BoundedConnection(psycopg.Connection[Any]):
     """A connection that is given up when the server says nothing until `answer_by`, on the monotonic clock.
 
     Raises:
-        psycopg.OperationalError: the server was silent until then; the connection is closed.
+        psycopg.OperationalError: the server was silent until then; the connection is closed. Or it could not be made
+            within the time of the unit of work that asked for it.
     """
 
     answer_by: float = math.inf
@@ -32,6 +37,14 @@ class BoundedConnection(psycopg.Connection[Any]):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.server_cursor_factory = PassingCursor
+
+    # Private, hence pinned; the tests of a silent server would notice.
+    @classmethod
+    def _connect_gen(cls, conninfo: str = "") -> Generator[Any, Any, BoundedConnection]:
+        """Connect to one of the hosts, as the driver does for each, while the unit of work that asked has time."""
+        by = deadline.connect_by()
+        steps = super()._connect_gen(conninfo)
+        return steps if by is None else _until(by, steps)
 
     # Every wait of the driver for the server passes here. The name of its time-out is private, hence pinned; the tests
     # of a silent server would notice.
@@ -46,3 +59,18 @@ class BoundedConnection(psycopg.Connection[Any]):
             # It may answer yet, to a question nobody asks any more: no use to anyone.
             self.close()
             raise psycopg.OperationalError("the server did not answer in time") from exc
+
+
+def _until(by: Deadline, steps: Generator[Any, Any, BoundedConnection]) -> Generator[Any, Any, BoundedConnection]:
+    """Take the steps while there is time; the driver goes on ten times a second, whether the server spoke or not."""
+    spoken = None
+    while by.remaining() > 0:
+        try:
+            wanted = steps.send(spoken)
+        except StopIteration as done:
+            made: BoundedConnection = done.value
+            # SQLAlchemy asks the first one what server this is.
+            made.answer_by = by.at
+            return made
+        spoken = yield wanted
+    raise psycopg.errors.ConnectionTimeout("no connection could be made in time")

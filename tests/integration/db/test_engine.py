@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextvars
 import logging
-from typing import Any
+import socket
+import time
+from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
 
+from myapp import settings
 from myapp.db import engine as engines
 from myapp.db.databases import postgresql
 from myapp.db.limits import deadline
@@ -74,27 +77,37 @@ class TestPostgresql:
             connection.driver_connection.execute("SELECT pg_sleep(0.4)")
             connection.close()
 
-    @on_postgresql
-    @pytest.mark.parametrize(("seconds", "timeout"), [(3.0, 3), (-1.0, 10), (None, 10)], ids=["runs", "over", "none"])
-    def test_a_deadline_shortens_a_connect_while_it_runs(
-        self, make_notes: MakeNotes, monkeypatch: pytest.MonkeyPatch, dialect: str, seconds: float | None, timeout: int
-    ):
-        taken: list[int] = []
-        connect = postgresql.BoundedConnection.connect
 
-        def note(*arguments: Any, **options: Any) -> Any:
-            taken.append(options["connect_timeout"])
-            return connect(*arguments, **options)
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """Return the address of a server that accepts whoever comes, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
 
-        def work() -> None:
-            deadline.CONNECT_BY.set(None if seconds is None else deadline.after(seconds))
-            notes.engine.connect().close()
 
-        monkeypatch.setattr(postgresql.BoundedConnection, "connect", note)
-        notes = make_notes(lambda request: Response(), **{"db.pool_timeout_seconds": "10"})
-        contextvars.copy_context().run(work)
+class TestConnecting:
+    @pytest.mark.parametrize("hosts", [1, 3])
+    def test_ends_with_the_deadline(self, silent: str, hosts: int):
+        assert seconds_to_give_up(silent, hosts=hosts, left=0.3) < postgresql.CONNECT_SECONDS_MIN
 
-        assert taken == [timeout]
+    def test_without_a_deadline_ends_all_the_same(self, silent: str):
+        assert seconds_to_give_up(silent, hosts=1, left=None) >= postgresql.CONNECT_SECONDS_MIN
+
+
+def seconds_to_give_up(silent: str, *, hosts: int, left: float | None) -> float:
+    """Connect, with so many seconds of a deadline left, and return how long that was tried."""
+    address = "&".join([f"host={silent}"] * hosts)
+    bind = engines.build(settings.Database(url=f"postgresql:///nobody?{address}"))
+
+    def connect() -> float:
+        by = None if left is None else deadline.after(left)
+        deadline.CONNECT_BY.set(lambda: by)
+        began = time.monotonic()
+        with pytest.raises(sa.exc.OperationalError):
+            bind.connect()
+        return time.monotonic() - began
+
+    return contextvars.copy_context().run(connect)
 
 
 class TestErrors:

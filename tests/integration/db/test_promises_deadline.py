@@ -12,7 +12,8 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from myapp.db import errors
-from myapp.db.limits import admission
+from myapp.db.limits import admission, deadline
+from myapp.db.unit import Unit
 from tests.integration.db.conftest import ENDLESS, MakeNotes, NotesApp
 
 only_on_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
@@ -56,11 +57,11 @@ def endless(dialect: str) -> Callable[[Request], Response]:
 
 class TestPromise13OneDeadline:
     def test_bounds_the_wait_for_a_connection(self, make_notes: MakeNotes):
-        notes = make_notes(write, **BUDGET, **{"db.pool_size": "1"})
+        notes = make_notes(write, **{"db.pool_size": "1", "db.pool_timeout_seconds": LONG})
         line = admission.of(notes.engine).connections
         assert line.enter(0)
 
-        assert is_over_in_time(lambda: notes.client.post("/notes", status=500))
+        assert is_over_in_time(lambda: notes.client.post("/notes", headers={"Request-Timeout": "0.3"}, status=500))
         line.leave()
         notes.client.post("/notes", status=200)
 
@@ -108,10 +109,10 @@ class TestPromise13OneDeadline:
                 time.sleep(0.05)
             return Response()
 
-        notes = make_notes(view, **BUDGET)
+        notes = make_notes(view, **{"db.deadline_seconds": "1"})
 
         assert is_over_in_time(lambda: notes.client.get("/notes", status=500))
-        assert 0 < len(ran) < 20
+        assert 0 < len(ran) < 30
 
     @only_on_postgresql
     def test_tells_the_server_again_what_remains(self, make_notes: MakeNotes, dialect: str):
@@ -134,7 +135,7 @@ class TestPromise13OneDeadline:
         idle = sa.text("SELECT setting::integer FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'")
         notes = make_notes(lambda request: Response(str(request.dbsession.scalar(idle))))
 
-        assert int(notes.client.get("/notes", headers={"Request-Timeout": "0.5"}).text) >= 10_000
+        assert int(notes.client.get("/notes", headers={"Request-Timeout": "4"}).text) >= 10_000
 
     def test_runs_on_through_repeats(self, make_notes: MakeNotes):
         attempts: list[int] = []
@@ -192,7 +193,7 @@ class TestPromise13OneDeadline:
 
         assert "Conflict" in notes.client.post("/notes", headers={"Request-Timeout": "soon"}, status=500).text
 
-    @pytest.mark.parametrize("wish", ["2.5", "1e300", "inf", "0.9"])
+    @pytest.mark.parametrize("wish", ["29.5", "1e300", "inf", ".5e2"])
     def test_a_wish_that_makes_sense_is_taken(self, make_notes: MakeNotes, wish: str):
         make_notes(write).client.post("/notes", headers={"Request-Timeout": wish}, status=200)
 
@@ -214,13 +215,23 @@ class TestPromise13OneDeadline:
     @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
     def test_is_forgotten_with_the_request_that_had_it(self, make_notes: MakeNotes, dialect: str):
         notes = make_notes(write, **{"db.pool_size": "1"})
-        notes.client.post("/notes", headers={"Request-Timeout": "0.3"}, status=200)
-        time.sleep(0.4)
+        notes.client.post("/notes", headers={"Request-Timeout": "2"}, status=200)
+        time.sleep(2.1)
         raw = notes.engine.raw_connection()
         count = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000) SELECT count(*) FROM n"
 
         assert raw.dbapi_connection.execute(count).fetchone() == (100_000,)
         raw.close()
+
+    def test_is_forgotten_where_another_thread_ends_the_work(self, make_notes: MakeNotes):
+        session = make_notes(write).sessions(unit=Unit(readonly=True, deadline=deadline.after(30)))
+        session.begin()
+        session.execute(sa.text("SELECT 1"))
+        assert deadline.connect_by() is session.unit.deadline
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(session.close).result()
+
+        assert deadline.connect_by() is None
 
     def test_a_slow_request_takes_nothing_from_the_next_one(
         self, make_notes: MakeNotes, endless: Callable[[Request], Response]
