@@ -5,18 +5,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from pyramid.config import Configurator
 from pyramid.registry import Registry
 from pyramid.router import Router
+from sqlalchemy.engine import Engine
 
 from myapp import errors, settings
 from myapp.db import factory, scope
 from myapp.ledger import recording
 from myapp.migrations import head
+
+log = logging.getLogger(__name__)
 
 # The file whose database `alembic upgrade head` migrates.
 DEFAULT_INI = "development.ini"
@@ -47,21 +53,41 @@ def make_application(raw_settings: dict[str, str], *, upgrade_command: str) -> R
     with Configurator(settings=dict(raw_settings)) as config:
         config.registry["myapp.settings"] = read.application
         config.include("myapp.db")
-        _meet_database(config.registry, read.application, upgrade_command)
+        _meet_database(config.registry, read.application, upgrade_command=upgrade_command)
         config.include("myapp.api")
     return config.make_wsgi_app()
 
 
-def _meet_database(registry: Registry, application: settings.Application, upgrade_command: str) -> None:
+def _meet_database(registry: Registry, application: settings.Application, *, upgrade_command: str) -> None:
     """Make sure that the database is the one the code needs, and learn what it is."""
-    engine = registry["db.engine"]
+    replicas = registry["db.replicas"].members if "db.replicas" in registry else ()
+    engines = [registry["db.engine"], *(replica.engine for replica in replicas)]
     try:
-        head.require(engine, command=upgrade_command)
+        _require_schema(engines, upgrade_command)
         registry["myapp.is_current"] = head.is_current
         registry["myapp.recording"] = _form(application.recording, registry["db.sessions"])
     finally:
         # A server may fork after this, and no two processes may share a connection.
-        engine.dispose()
+        for engine in engines:
+            engine.dispose()
+
+
+def _require_schema(engines: Sequence[Engine], upgrade_command: str) -> None:
+    """Ask the primary for its schema, and if it cannot be reached a replica: reads can be served without it.
+
+    Raises:
+        head.SchemaError: as `head.require`; if none can be reached, what the primary said.
+    """
+    primary, *replicas = engines
+    try:
+        head.require(primary, command=upgrade_command)
+    except head.Unreachable as exc:
+        for replica in replicas:
+            with contextlib.suppress(head.Unreachable):
+                head.require(replica, command=upgrade_command)
+                log.warning("Only reads are served until there is a primary. %s", exc)
+                return
+        raise
 
 
 def _upgrade_command(ini_file: str | None) -> str:
@@ -77,7 +103,8 @@ def _form(chosen: settings.Recording, sessions: factory.Sessions) -> recording.F
     Raises:
         settings.SettingsError: the form that was chosen does not run on it.
     """
-    with scope.session_scope(sessions, readonly=True) as session:
+    # Whatever the setting says: at this isolation a replica may answer, where there is one.
+    with scope.session_scope(sessions, readonly=True, primary=False, isolation="READ COMMITTED") as session:
         detected = recording.detect(session)
     if chosen is settings.Recording.AUTO:
         return detected

@@ -12,14 +12,22 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from myapp import errors
+from myapp.db.unit import Unit
+
+# So may a standby be asked, whatever the settings say of other work.
+_LOOK = Unit(readonly=True, isolation="READ COMMITTED")
 
 _revisions = sa.select(sa.column("version_num", sa.String)).select_from(sa.table("alembic_version"))
 
 
 class SchemaError(errors.MyappError):
-    """The database cannot be reached, or has another schema than the one this code needs."""
+    """The database is not one that this code can work on."""
 
     code = "schema"
+
+
+class Unreachable(SchemaError):
+    """The database cannot be reached."""
 
 
 @functools.cache
@@ -37,13 +45,14 @@ def require(engine: Engine, *, command: str = "alembic upgrade head") -> None:
     """Refuse a database that is not at the head of the migrations; `command` is what brings it there.
 
     Raises:
-        SchemaError: with the command.
+        Unreachable: the database cannot be asked.
+        SchemaError: it has another schema; the message has the command.
     """
     url = engine.url.render_as_string(hide_password=True)
     try:
         found = _found(engine)
     except sa.exc.DBAPIError as exc:
-        raise SchemaError(f"The database {url} cannot be used: {exc.orig}") from exc
+        raise Unreachable(f"The database {url} cannot be used: {exc.orig}") from exc
     if found != expected():
         at, needed = (", ".join(sorted(revisions)) or "empty" for revisions in (found, expected()))
         raise SchemaError(
@@ -56,5 +65,5 @@ def _found(engine: Engine) -> frozenset[str]:
     if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
         # To connect would leave an empty file behind.
         return frozenset()
-    with engine.connect() as connection:
+    with engine.connect().execution_options(db_unit=_LOOK) as connection:
         return frozenset(MigrationContext.configure(connection).get_current_heads())
