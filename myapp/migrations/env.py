@@ -22,6 +22,7 @@ from sqlalchemy.engine import Connection, Engine
 from myapp import settings
 from myapp.db import engine as engines
 from myapp.db.databases import pooler
+from myapp.db.two_databases import decisions
 from myapp.ledger import tables
 
 # "myapp" as a number: the advisory lock of whoever migrates.
@@ -55,6 +56,7 @@ def _migrate(database: settings.Database) -> None:
                 connection=connection,
                 target_metadata=tables.metadata,
                 compare_server_default=True,
+                include_name=_is_compared,
                 render_as_batch=connection.dialect.name == "sqlite",
                 transaction_per_migration=True,
                 # Alembic holds SQLite's DDL for untransactional, which it is under the driver's own BEGIN alone.
@@ -64,6 +66,11 @@ def _migrate(database: settings.Database) -> None:
                 context.run_migrations()
     finally:
         engine.dispose()
+
+
+def _is_compared(name: str | None, kind: str, _parents: object) -> bool:
+    """Leave out the table that the session layer makes for itself, where there is a second database."""
+    return (kind, name) != ("table", decisions.TABLE_NAME)
 
 
 def _connect(engine: Engine) -> Connection:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from myapp import settings
 from myapp.db import engine as engines
+from myapp.db.two_databases import decisions
 from myapp.migrations import head
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +94,17 @@ class TestUpgrade:
             connection.commit()
 
         assert is_at_head(url)
+
+
+class TestCheck:
+    def test_leaves_the_table_of_the_decisions_about_a_second_database_alone(
+        self, root: Path, fresh_database_url: Callable[[str], str]
+    ):
+        url = fresh_database_url("postgresql")
+        with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+            connection.exec_driver_sql(decisions.TABLE)
+
+        assert "No new upgrade operations detected" in alembic(root, "check", MYAPP_DATABASE_URL=url)
 
 
 LOCK_SECONDS = 60

@@ -26,8 +26,9 @@ from myapp.db.unit import Unit
 UNDECIDED_MILLISECONDS = 200
 QUESTION_SECONDS = 5.0
 
-TABLE = """\
-CREATE TABLE IF NOT EXISTS second_database_decisions (
+TABLE_NAME = "second_database_decisions"
+TABLE = f"""\
+CREATE TABLE IF NOT EXISTS {TABLE_NAME} (
     name text PRIMARY KEY,
     is_committed boolean NOT NULL,
     decided_at timestamptz NOT NULL DEFAULT now()
