@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.metadata
 import re
 import sys
@@ -47,6 +48,20 @@ def undeclared(imported: Iterable[str], declared: set[str]) -> set[str]:
     return {name for name in set(imported) - ours if not {each.lower() for each in sources.get(name, ())} & declared}
 
 
+def prose() -> str:
+    """Return all documents, one after the other."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")))
+
+
+def is_importable(module: str, name: str) -> bool:
+    """Say whether `from module import name` would do."""
+    try:
+        found = importlib.import_module(module)
+        return hasattr(found, name) or importlib.import_module(f"{module}.{name}") is not None
+    except ModuleNotFoundError:
+        return False
+
+
 class TestFirstColumn:
     def test_is_the_rows_alone(self):
         text = "\n| setting | unit |\n|---|---|\n| `db.pool_size` | connections |\n| retry.attempts | times |\n"
@@ -67,6 +82,20 @@ class TestDeclaredPackages:
 
 
 class TestDocuments:
+    def test_import_what_there_is(self):
+        imports = re.findall(r"^ *from (myapp[\w.]*) import ([\w, ]+)$", prose(), re.MULTILINE)
+        names = [(module, name) for module, listed in imports for name in listed.split(", ")]
+
+        assert len(names) > 5
+        assert [each for each in names if not is_importable(*each)] == []
+
+    def test_name_files_that_there_are(self):
+        named = set(re.findall(r"`((?:[\w-]+/)*[\w-]+\.(?:py|ini|sql))`", prose()))
+        files = [f"/{path.relative_to(ROOT)}" for top in ("*", "myapp/**/*", "tests/**/*") for path in ROOT.glob(top)]
+
+        assert len(named) > 20
+        assert {name for name in named if not any(file.endswith(f"/{name}") for file in files)} == set()
+
     def test_list_the_packages_that_are_declared(self):
         assert first_column(PACKAGES.read_text(encoding="utf-8")) == declared_packages()
 
