@@ -199,6 +199,28 @@ class TestPromise22Dispatcher:
         everything = [text for receiver in both for text in receiver.received]
         assert sorted(everything, key=int) == [str(number) for number in range(60)]
 
+    # SQLite has one writer, so there the batches are one at a time in any case.
+    @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+    def test_keeps_the_order_beside_others_where_one_works_at_a_time(self, notes: NotesApp, dialect: str, start):
+        sent: list[int] = []
+
+        def take_next(session: UnitOfWorkSession) -> bool:
+            if not session.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(4711))):
+                return False
+            taken = session.scalars(sa.select(Note).order_by(Note.id).limit(5).with_for_update(skip_locked=True)).all()
+            for note in taken:
+                time.sleep(0.001)
+                sent.append(note.id)
+                session.delete(note)
+            return bool(taken)
+
+        add(notes, *range(200))
+        for _ in range(4):
+            start(notes, take_next, interval_seconds=0.001)
+
+        assert soon(lambda: notes.texts() == [])
+        assert sent == list(range(200))
+
     def test_stops_within_its_time(self, notes: NotesApp, receiver: Receiver):
         inside, go_on = threading.Event(), threading.Event()
 
