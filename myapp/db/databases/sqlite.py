@@ -73,9 +73,11 @@ def _begin(connection: Connection, database: settings.Database) -> None:
     if work.deadline is not None:
         work.deadline.require()
         seconds = min(seconds, work.deadline.remaining())
-    # Both pragmas outlive the unit of work on a pooled connection, so each unit sets them for itself.
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {max(1, round(seconds * MILLISECONDS))}")
-    connection.exec_driver_sql(f"PRAGMA query_only = {int(work.readonly)}")
+    # Both pragmas outlive the unit of work on a pooled connection, so each unit sets them for itself; past SQLAlchemy,
+    # which would take longer over them than over the rest of the beginning, and has no error to judge here.
+    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+    driver.execute(f"PRAGMA busy_timeout = {max(1, round(seconds * MILLISECONDS))}")
+    driver.execute(f"PRAGMA query_only = {int(work.readonly)}")
     connection.exec_driver_sql("BEGIN" if work.readonly else "BEGIN IMMEDIATE")
     connection.info[UNTIL] = math.inf if work.deadline is None else work.deadline.at
 
