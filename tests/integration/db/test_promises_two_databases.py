@@ -285,11 +285,21 @@ def end(url: str, process: int) -> None:
         connection.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
 
 
+def restart_with(server: OwnPostgresql, *, max_prepared_transactions: object) -> None:
+    server.value(f"ALTER SYSTEM SET max_prepared_transactions = {max_prepared_transactions}")
+    server.stop()
+    server.start()
+
+
 class TestStart:
-    @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
-    def test_is_refused_where_nothing_can_be_prepared(self, pair: Pair, own_postgresql: OwnPostgresql, database_url):
-        with pytest.raises(settings.SettingsError, match="max_prepared_transactions = 0"):
-            application(pair.first, database_url, write_both)
+    def test_is_refused_where_nothing_can_be_prepared(self, pair: Pair, own_postgresql: OwnPostgresql):
+        allowed = own_postgresql.value("SHOW max_prepared_transactions")
+        restart_with(own_postgresql, max_prepared_transactions=0)
+        try:
+            with pytest.raises(settings.SettingsError, match="max_prepared_transactions = 0"):
+                application(pair.first, pair.second, write_both)
+        finally:
+            restart_with(own_postgresql, max_prepared_transactions=allowed)
 
     def test_is_refused_where_the_second_is_not_there(self, pair: Pair):
         with pytest.raises(settings.SettingsError, match="absent"):
