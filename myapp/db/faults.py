@@ -14,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
 
 from myapp.db import constraints, errors, unit
-from myapp.db.limits import deadline
+from myapp.db.limits import admission
 
 COMMITTING = "db.committing"
 
@@ -66,7 +66,7 @@ def _judge(context: ExceptionContext, exc: BaseException) -> errors.Meaning | No
         return None
     if _is_in_doubt(context, exc):
         return errors.UNKNOWN
-    until = deadline.connect_by() if work is None else work.deadline
+    until = admission.connect_by() if work is None else work.deadline
     if until is None:
         return meaning
     is_over = until.remaining() <= ROUNDING_SECONDS

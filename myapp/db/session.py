@@ -15,9 +15,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session, SessionTransaction
 
 from myapp.db import errors
-from myapp.db.limits import admission, deadline
-from myapp.db.limits.admission import Admission
-from myapp.db.limits.deadline import Deadline
+from myapp.db.limits import admission
+from myapp.db.limits.admission import Turn
 from myapp.db.telemetry.report import Place
 from myapp.db.unit import OPTION, Unit
 
@@ -42,7 +41,7 @@ class UnitOfWorkSession(Session):
         unit.may_commit = False
         self.ended = False
         self._thread = threading.get_ident()
-        self._admission: Admission | None = None
+        self._turn: Turn | None = None
 
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
         """Return the engine, as every statement asks before it runs; so here use is guarded, and the first one waits.
@@ -53,7 +52,7 @@ class UnitOfWorkSession(Session):
         """
         self._guard()
         bind = super().get_bind(*args, **kwargs)
-        return self._enter(bind) if self._admission is None else bind
+        return self._enter(bind) if self._turn is None else bind
 
     # Private in SQLAlchemy, hence pinned and tested: everything that is no statement (add, delete, flush, begin)
     # passes here before it changes anything.
@@ -96,24 +95,25 @@ class UnitOfWorkSession(Session):
             self.unit.report.enter(Place.ELSEWHERE)
             self._leave()
 
+    def __del__(self) -> None:
+        """Give back what a session that nobody closed still holds, or its place in the line would be lost for good."""
+        turn: Turn | None = getattr(self, "_turn", None)
+        if turn is not None:
+            log.warning("The session of %s was dropped and never closed; its work is undone.", self.owner)
+            turn.end()
+
     def _enter(self, bind: Engine | Connection) -> Engine | Connection:
-        """Wait for a place at this engine, and return the one to use from now on."""
-        line = admission.of(bind)
-        if line is not None:
+        """Wait for a turn at this engine, and return the one to use from now on."""
+        lines = admission.of(bind)
+        if lines is not None:
             self.unit.report.enter(Place.POOL)
-            line.enter(self.unit)
-            self._admission = line
-            deadline.CONNECT_BY.set(self._connect_by)
+            self._turn = lines.enter(self.unit)
         return bind
 
     def _leave(self) -> None:
-        entered, self._admission = self._admission, None
-        if entered is not None:
-            entered.leave(self.unit)
-            deadline.CONNECT_BY.set(None)
-
-    def _connect_by(self) -> Deadline | None:
-        return None if self.ended else self.unit.deadline
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.end()
 
     def _guard(self) -> None:
         if self.ended:

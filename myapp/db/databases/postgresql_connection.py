@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from myapp.db.limits import deadline
+from myapp.db.limits import admission
 from myapp.db.limits.deadline import Deadline
 
 
@@ -42,7 +42,7 @@ class BoundedConnection(psycopg.Connection[Any]):
     @classmethod
     def _connect_gen(cls, conninfo: str = "") -> Generator[Any, Any, BoundedConnection]:
         """Connect to one of the hosts, as the driver does for each, while the unit of work that asked has time."""
-        by = deadline.connect_by()
+        by = admission.connect_by()
         steps = super()._connect_gen(conninfo)
         return steps if by is None else _until(by, steps)
 

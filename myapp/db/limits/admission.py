@@ -9,13 +9,14 @@ their own before it, since only one can write, and waiting in SQLite is unfair t
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
+from contextvars import ContextVar
 
 from sqlalchemy.engine import Connection, Engine
 
 from myapp import settings
 from myapp.db import errors
+from myapp.db.limits.deadline import Deadline
 from myapp.db.unit import Unit
 
 OPTION = "db_admission"
@@ -69,10 +70,15 @@ class Line:
                 self.taken += 1
                 return True
             self._seats.take()
-            turn = threading.Event()
-            self._waiting.append(turn)
+            called = threading.Event()
+            self._waiting.append(called)
         try:
-            return turn.wait(max(seconds_max, 0.0)) or self._give_up(turn)
+            return called.wait(max(seconds_max, 0.0)) or self._give_up(called)
+        except BaseException:
+            # Ctrl-C, at a prompt.
+            if self._give_up(called):
+                self.leave()
+            raise
         finally:
             self._seats.give_back()
 
@@ -84,12 +90,37 @@ class Line:
             else:
                 self.taken -= 1
 
-    def _give_up(self, turn: threading.Event) -> bool:
+    def _give_up(self, called: threading.Event) -> bool:
+        """Wait no longer; say whether a place was given in the last moment."""
         with self._lock:
-            if turn.is_set():
+            if called.is_set():
                 return True
-            self._waiting.remove(turn)
+            self._waiting.remove(called)
             return False
+
+
+class Turn:
+    """What a unit of work holds at one engine: a place in each line, and the time until which it may connect."""
+
+    def __init__(self, connect_by: Deadline | None) -> None:
+        self.connect_by = connect_by
+        self.lines: list[Line] = []
+
+    def end(self) -> None:
+        """Give everything back; may be called again, and by another thread than the one whose turn it is."""
+        self.connect_by = None
+        while self.lines:
+            self.lines.pop().leave()
+
+
+# A new connection is made deep inside the pool, which knows no unit of work; so here is noted whose turn it is.
+_TURN: ContextVar[Turn | None] = ContextVar("_TURN", default=None)
+
+
+def connect_by() -> Deadline | None:
+    """Return until when this thread may make a connection; None where no unit of work wants one by a time."""
+    turn = _TURN.get()
+    return None if turn is None else turn.connect_by
 
 
 class Admission:
@@ -101,8 +132,8 @@ class Admission:
         self.writers = Line(1, seats=seats, seconds_max=database.busy_timeout_seconds) if one_writer else None
         self._writes = database.writes
 
-    def enter(self, unit: Unit) -> float:
-        """Take what the unit of work needs; return the seconds it waited.
+    def enter(self, unit: Unit) -> Turn:
+        """Take what the unit of work needs, waiting for it if need be.
 
         Raises:
             ReadOnly: it may write, and the setting `db.writes` is off.
@@ -113,21 +144,16 @@ class Admission:
             raise errors.ReadOnly("The service takes no writes at present; reads go on.")
         if unit.deadline is not None:
             unit.deadline.require()
-        began = time.monotonic()
-        lines = self._lines(unit)
-        for number, line in enumerate(lines):
-            try:
+        turn = Turn(unit.deadline)
+        try:
+            for line in self._lines(unit):
                 self._enter(line, unit)
-            except errors.DatabaseError:
-                for entered in lines[:number]:
-                    entered.leave()
-                raise
-        return time.monotonic() - began
-
-    def leave(self, unit: Unit) -> None:
-        """Give back what `enter` took."""
-        for line in reversed(self._lines(unit)):
-            line.leave()
+                turn.lines.append(line)
+        except BaseException:
+            turn.end()
+            raise
+        _TURN.set(turn)
+        return turn
 
     def _lines(self, unit: Unit) -> list[Line]:
         if self.writers is None or unit.readonly:

@@ -7,8 +7,6 @@ It begins when the request arrives and goes on through its repeats. The setting 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextvars import ContextVar
 from dataclasses import dataclass
 
 from pyramid.httpexceptions import HTTPBadRequest
@@ -40,17 +38,6 @@ class Deadline:
         """
         if self.remaining() <= 0:
             raise errors.DeadlineExceeded("The time for this request is over; nothing was changed.")
-
-
-# A new connection is made deep inside the pool, which knows no unit of work; so here the thread's says how long it has.
-# Asked each time, since another thread may end it: a stream's does, when its time is over.
-CONNECT_BY: ContextVar[Callable[[], Deadline | None] | None] = ContextVar("CONNECT_BY", default=None)
-
-
-def connect_by() -> Deadline | None:
-    """Return until when this thread may make a connection; None where no unit of work wants one by a time."""
-    ask = CONNECT_BY.get()
-    return None if ask is None else ask()
 
 
 def after(seconds: float) -> Deadline:

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from myapp import settings
 from myapp.db import engine as engines
 from myapp.db.databases import postgresql
-from myapp.db.limits import deadline
+from myapp.db.limits import admission, deadline
+from myapp.db.unit import Unit
 from tests.integration.db.conftest import MakeNotes, NotesApp, Response
 
 NAME = "Ada Lovelace"
@@ -100,8 +101,7 @@ def seconds_to_give_up(silent: str, *, hosts: int, left: float | None) -> float:
     bind = engines.build(settings.Database(url=f"postgresql:///nobody?{address}"))
 
     def connect() -> float:
-        by = None if left is None else deadline.after(left)
-        deadline.CONNECT_BY.set(lambda: by)
+        admission.of(bind).enter(Unit(deadline=None if left is None else deadline.after(left)))
         began = time.monotonic()
         with pytest.raises(sa.exc.OperationalError):
             bind.connect()

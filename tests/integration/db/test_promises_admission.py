@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -160,20 +163,81 @@ class TestPromise14Admission:
         ]
         assert notes.checked_out() == 0
 
+    def test_a_session_that_nobody_closed_gives_its_place_back(
+        self, make_notes: MakeNotes, caplog: pytest.LogCaptureFixture
+    ):
+        notes = make_notes(ok, **{"db.pool_size": "1", "db.waiting_max": "0"})
+        for number in range(2):
+            forgotten = notes.sessions(owner=f"forgetful {number}")
+            forgotten.begin()
+            forgotten.execute(sa.text("INSERT INTO notes (id, text) VALUES (1, 'undone')"))
+            del forgotten
+            gc.collect()
+
+        assert "The session of forgetful 1 was dropped and never closed" in caplog.text
+        assert notes.checked_out() == 0
+        notes.client.post("/notes", status=200)
+        assert notes.texts() == []
+
+    @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+    def test_a_writer_of_sqlite_who_gets_no_connection_lets_the_next_one_write(
+        self, make_notes: MakeNotes, dialect: str
+    ):
+        notes = make_notes(ok, **{"db.pool_size": "1", "db.waiting_max": "0"})
+        found = lines(notes)
+        assert found.connections.enter(0)
+        assert "Overloaded" in notes.client.post("/notes", status=500).text
+        found.connections.leave()
+
+        assert found.writers is not None
+        assert found.writers.taken == 0
+        notes.client.post("/notes", status=200)
+
+
+def ok(request: Request) -> Response:
+    request.dbsession.execute(sa.text("SELECT 1"))
+    return Response()
+
 
 class TestLine:
     def test_a_place_given_in_the_last_moment_is_not_lost(self):
         line = admission.Line(1, seats=admission.Seats(100), seconds_max=1)
+        gave_up: list[int] = []
 
         def come_and_go() -> None:
-            for _ in range(200):
-                # So short that giving up and being called often meet.
+            for number in range(200):
                 if line.enter(0.0002):
+                    # As long as the others wait, so that giving up and being called often meet.
+                    time.sleep(0.0002)
                     line.leave()
+                else:
+                    gave_up.append(number)
 
         with ThreadPoolExecutor(8) as threads:
             for each in [threads.submit(come_and_go) for _ in range(8)]:
                 each.result(WAIT_SECONDS)
 
+        assert gave_up
         assert (line.taken, line.waiting) == (0, 0)
         assert line.enter(0)
+
+    def test_who_waited_gives_the_seat_back(self):
+        line = admission.Line(1, seats=admission.Seats(1), seconds_max=1)
+        assert line.enter(0)
+
+        for _ in range(3):
+            assert not line.enter(0.001)
+
+    def test_who_is_interrupted_while_waiting_leaves_the_line(self):
+        line = admission.Line(1, seats=admission.Seats(1), seconds_max=1)
+        assert line.enter(0)
+        interrupted = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
+        interrupted.start()
+        with pytest.raises(KeyboardInterrupt):
+            line.enter(WAIT_SECONDS)
+        interrupted.join()
+        assert line.waiting == 0
+        line.leave()
+
+        assert line.enter(0)
+        assert not line.enter(0)

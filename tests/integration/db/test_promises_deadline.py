@@ -127,8 +127,8 @@ class TestPromise13OneDeadline:
 
         make_notes(view, **{"db.deadline_seconds": "20"}).client.get("/notes", status=200)
 
-        assert told[0] == 20_000
-        assert 18_000 < told[1] <= 19_400
+        assert 19_000 < told[0] <= 20_000
+        assert 16_000 < told[1] <= told[0] - 600
 
     @only_on_postgresql
     def test_a_short_one_does_not_end_the_connection_of_a_busy_server(self, make_notes: MakeNotes, dialect: str):
@@ -146,7 +146,8 @@ class TestPromise13OneDeadline:
             time.sleep(0.1)
             raise errors.Conflict("somebody was faster")
 
-        notes = make_notes(view, **{"retry.attempts": "100"}, **BUDGET)
+        # Without a pause, so that nothing but the deadline ends it before the last attempt.
+        notes = make_notes(view, **{"retry.attempts": "100", "retry.backoff_seconds": "0"}, **BUDGET)
         began = time.monotonic()
         notes.client.post("/notes", status=500)
 
@@ -227,11 +228,11 @@ class TestPromise13OneDeadline:
         session = make_notes(write).sessions(unit=Unit(readonly=True, deadline=deadline.after(30)))
         session.begin()
         session.execute(sa.text("SELECT 1"))
-        assert deadline.connect_by() is session.unit.deadline
+        assert admission.connect_by() is session.unit.deadline
         with ThreadPoolExecutor(1) as threads:
             threads.submit(session.close).result()
 
-        assert deadline.connect_by() is None
+        assert admission.connect_by() is None
 
     def test_a_slow_request_takes_nothing_from_the_next_one(
         self, make_notes: MakeNotes, endless: Callable[[Request], Response]
