@@ -64,7 +64,11 @@ def _set_policies(config: Configurator, database: settings.Database) -> None:
     manager = chosen.setdefault("tm.manager_hook", EXPLICIT_MANAGER)
     if manager not in (EXPLICIT_MANAGER, config.maybe_dotted(EXPLICIT_MANAGER)):
         raise ConfigurationError(f"tm.manager_hook = {manager}: myapp.db needs {EXPLICIT_MANAGER}; remove the setting.")
-    chosen["tm.commit_veto"] = request.commit_veto
+    if chosen.setdefault("tm.commit_veto", request.commit_veto) is not request.commit_veto:
+        raise ConfigurationError(
+            f"tm.commit_veto = {chosen['tm.commit_veto']}: with myapp.db a request commits unless it raises an error "
+            "or answers 4xx or 5xx; remove the setting."
+        )
     # On, it would run the security policy before the view is known.
     chosen["tm.annotate_user"] = False
     chosen["retry.attempts"] = database.retry_attempts

@@ -118,8 +118,8 @@ class UnitOfWorkSession(Session):
     def _guard(self) -> None:
         if self.ended:
             raise errors.SessionEnded(
-                f"The session of {self.owner} was used after its end. Load what is needed while it lives, or open "
-                "one of your own with session_scope()."
+                f"The session of {self.owner} was used after its end, or after somebody closed it. Load what is needed "
+                "while it lives, leave its end to its owner, or open one of your own with session_scope()."
             )
         if self._thread != threading.get_ident():
             raise errors.SessionThread(

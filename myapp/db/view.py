@@ -35,6 +35,11 @@ def _parse(info: Any) -> options.Options:
     declared = info.options.get("db")
     if declared is None:
         return options.DEFAULT
+    if info.exception_only:
+        raise ConfigurationError(
+            f"db={declared!r} on the exception view {info.original_view!r}: it is called when the request's session was "
+            "made, or not, long before; remove the option."
+        )
     try:
         return options.parse(declared, attempts_max=info.registry["db.settings"].retry_attempts)
     except (ValueError, TypeError, AttributeError) as exc:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 import sqlalchemy as sa
+from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError, ConfigurationExecutionError
 from pyramid.request import Request
 from pyramid.response import Response
@@ -39,6 +40,21 @@ class TestPromise10Declared:
         with pytest.raises((ConfigurationError, ConfigurationExecutionError)) as caught:
             make_notes(ok, db=declared)
         assert complaint in str(caught.value)
+
+    def test_an_exception_view_comes_too_late_to_declare_anything(self, make_notes: MakeNotes):
+        def configure(config: Configurator) -> None:
+            config.add_exception_view(lambda _exc, _request: Response(), context=Exception, db={"timeout": 1})
+
+        with pytest.raises((ConfigurationError, ConfigurationExecutionError), match="on the exception view"):
+            make_notes(ok, catch_all=False, configure=configure)
+
+    @pytest.mark.parametrize(
+        "setting", [{"tm.manager_hook": lambda _request: None}, {"tm.commit_veto": lambda _request, _response: False}]
+    )
+    def test_what_the_layer_decides_cannot_be_set_otherwise(self, make_notes: MakeNotes, setting: dict[str, object]):
+        (name,) = setting
+        with pytest.raises(ConfigurationError, match=rf"{name} = .+; remove the setting"):
+            make_notes(ok, **setting)
 
     @pytest.mark.parametrize("level", settings.ISOLATION_LEVELS)
     def test_isolation_holds_for_the_view_alone(self, make_notes: MakeNotes, dialect: str, level: str):
