@@ -19,7 +19,9 @@ def includeme(config: Configurator) -> None:
     config.add_request_method(request.now, reify=True)
     config.add_request_method(request.request_id, reify=True)
     config.add_request_method(security.caller, reify=True)
-    config.add_tween("myapp.api.every_answer.every_answer_tween", under=INGRESS, over="myapp.db.request.ending_tween")
+    config.add_tween(
+        "myapp.api.every_answer.every_answer_tween", under=INGRESS, over="myapp.db.request_session.ending_tween"
+    )
     config.include("myapp.api.view_options")
     config.include("myapp.api.routes")
     config.scan("myapp.api")

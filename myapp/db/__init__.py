@@ -15,7 +15,7 @@ from pyramid.viewderivers import INGRESS as FIRST
 from sqlalchemy.engine import Engine
 
 from myapp import settings
-from myapp.db import after_commit, engine, factory, request, streaming, view
+from myapp.db import after_commit, engine, factory, request_session, streaming, view
 from myapp.db.replication import position, replicas, routed
 
 EXPLICIT_MANAGER = "pyramid_tm.explicit_manager"
@@ -34,14 +34,14 @@ def includeme(config: Configurator) -> None:
     config.registry["db.engine"] = bind
     config.registry["db.sessions"] = _sessions(config, bind, database)
 
-    config.add_request_method(request.dbsession, reify=True)
-    config.add_request_method(request.db_options, reify=True)
-    config.add_request_method(request.db_deadline, reify=True)
+    config.add_request_method(request_session.dbsession, reify=True)
+    config.add_request_method(request_session.db_options, reify=True)
+    config.add_request_method(request_session.db_deadline, reify=True)
     config.add_request_method(streaming.dbstream)
     config.add_request_method(after_commit.after_commit)
     config.add_request_method(position.wanted, "db_position", reify=True)
-    config.add_tween("myapp.db.request.ending_tween", under=INGRESS, over=TM_TWEEN)
-    config.add_tween("myapp.db.streaming.streaming_tween", under="myapp.db.request.ending_tween", over=TM_TWEEN)
+    config.add_tween("myapp.db.request_session.ending_tween", under=INGRESS, over=TM_TWEEN)
+    config.add_tween("myapp.db.streaming.streaming_tween", under="myapp.db.request_session.ending_tween", over=TM_TWEEN)
     config.include("myapp.db.telemetry.reporting")
     if database.second_url is not None:
         config.include("myapp.db.two_databases.two_phase")
@@ -64,7 +64,7 @@ def _set_policies(config: Configurator, database: settings.Database) -> None:
     manager = chosen.setdefault("tm.manager_hook", EXPLICIT_MANAGER)
     if manager not in (EXPLICIT_MANAGER, config.maybe_dotted(EXPLICIT_MANAGER)):
         raise ConfigurationError(f"tm.manager_hook = {manager}: myapp.db needs {EXPLICIT_MANAGER}; remove the setting.")
-    if chosen.setdefault("tm.commit_veto", request.commit_veto) is not request.commit_veto:
+    if chosen.setdefault("tm.commit_veto", request_session.commit_veto) is not request_session.commit_veto:
         raise ConfigurationError(
             f"tm.commit_veto = {chosen['tm.commit_veto']}: with myapp.db a request commits unless it raises an error "
             "or answers 4xx or 5xx; remove the setting."

@@ -18,7 +18,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState
 
 from myapp import settings
-from myapp.db import errors, faults, unit
+from myapp.db import errors, judging, unit
 from myapp.db.databases import postgresql, sqlite
 from myapp.db.limits import admission
 from myapp.db.telemetry import measuring
@@ -59,7 +59,7 @@ def build(database: settings.Database) -> Engine:
     event.listen(engine, "commit", _let_owners_commit)
     with measuring.around(engine):
         policy.listen(engine, database)
-        faults.listen(engine)
+        judging.listen(engine)
     _ping_after_idling(engine, policy)
     _leave_no_transaction_open(engine, policy.has_begun)
     _built.add(engine)

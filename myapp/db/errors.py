@@ -3,7 +3,7 @@
 `DatabaseError` is what the database did: it is answered to the client. `SessionMisuse` is what the programmer did:
 a RuntimeError that nobody catches, whose message says what to do instead.
 
-The tables below are the one place that says what an error code means; `faults` adds what only the moment tells.
+The tables below are the one place that says what an error code means; `judging` adds what only the moment tells.
 """
 
 from __future__ import annotations

@@ -31,8 +31,9 @@ from sqlalchemy import exc as sa_exc
 
 from myapp.db import errors, scope
 from myapp.db.factory import Sessions
-from myapp.db.request import SESSIONS
+from myapp.db.request_session import SESSIONS
 from myapp.db.session import UnitOfWorkSession
+from myapp.db.telemetry.report import ATTEMPT
 from myapp.db.telemetry.request_log import METHOD_SHOWN_MAX, PATH_SHOWN_MAX
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,8 @@ MILLISECONDS = 1000
 
 OTHER_CAUSE = "other"
 
-# pyramid_retry keeps its count here; the first attempt is 0.
-ATTEMPT, ATTEMPTS = "retry.attempt", "retry.attempts"
+# How many attempts there may be in all, where pyramid_retry looks.
+ATTEMPTS = "retry.attempts"
 
 REPORTING_TWEEN = "myapp.db.telemetry.reporting.reporting_tween"
 
@@ -58,7 +59,7 @@ ResultT = TypeVar("ResultT")
 def includeme(config: Configurator) -> None:
     """Decide on each attempt outside all that belongs to it, and tell who reports on requests only what came of it."""
     config.add_tween(
-        "myapp.db.retry.repeating_tween", under=(REPORTING_TWEEN, INGRESS), over="myapp.db.request.ending_tween"
+        "myapp.db.retry.repeating_tween", under=(REPORTING_TWEEN, INGRESS), over="myapp.db.request_session.ending_tween"
     )
 
 
@@ -81,6 +82,13 @@ def cause(exc: BaseException) -> str:
     """Return why a request is repeated, as one of a few words."""
     meaning = errors.meaning(exc)
     return OTHER_CAUSE if meaning is None else meaning.cause
+
+
+def limit_attempts(request: Request, attempts_max: int) -> None:
+    """Allow no more attempts than this, of those that the settings allow."""
+    environ = request.environ
+    if ATTEMPTS in environ:
+        environ[ATTEMPTS] = min(environ[ATTEMPTS], attempts_max)
 
 
 def repeating_tween(handler: Handler, registry: Registry) -> Handler:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from myapp.db import errors
 from myapp.db.limits import admission
 from myapp.db.limits.admission import Turn
-from myapp.db.telemetry.report import Place
+from myapp.db.telemetry.report import Phase
 from myapp.db.unit import OPTION, Unit
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class UnitOfWorkSession(Session):
             # With the connection went all that there was to roll back.
             log.info("the connection of the session of %s was lost before its end: %s", self.owner, exc.orig)
         finally:
-            self.unit.report.enter(Place.ELSEWHERE)
+            self.unit.report.enter(Phase.ELSEWHERE)
             self._leave()
 
     def __del__(self) -> None:
@@ -106,7 +106,7 @@ class UnitOfWorkSession(Session):
         """Wait for a turn at this engine, and return the one to use from now on."""
         lines = admission.of(bind)
         if lines is not None:
-            self.unit.report.enter(Place.POOL)
+            self.unit.report.enter(Phase.POOL)
             self._turn = lines.enter(self.unit)
         return bind
 

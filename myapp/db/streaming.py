@@ -30,8 +30,7 @@ from pyramid.tweens import excview_tween_factory
 from sqlalchemy import TextClause, event
 from sqlalchemy.orm import ORMExecuteState
 
-from myapp.db import errors
-from myapp.db import request as entered
+from myapp.db import errors, request_session
 from myapp.db.limits.deadline import Deadline
 from myapp.db.session import UnitOfWorkSession
 from myapp.db.telemetry.report import Report
@@ -101,7 +100,7 @@ def dbstream(request: Request, rows: Rows) -> Stream:
     Raises:
         SessionMisuse: the request writes, so that its stream could fail, or be repeated, after it was committed.
     """
-    unit = entered.unit(request)
+    unit = request_session.unit(request)
     if not unit.readonly:
         raise errors.SessionMisuse(
             f"request.dbstream() was called, but {request.method} {request.path} may write. Let the view write and "

@@ -9,8 +9,7 @@ from pyramid.exceptions import ConfigurationError
 from pyramid.request import Request
 from pyramid.response import Response
 
-from myapp.db import errors, options
-from myapp.db import request as entered
+from myapp.db import errors, options, request_session, retry
 
 View = Callable[[Any, Request], Response]
 
@@ -37,8 +36,8 @@ def _parse(info: Any) -> options.Options:
         return options.DEFAULT
     if info.exception_only:
         raise ConfigurationError(
-            f"db={declared!r} on the exception view {info.original_view!r}: it is called when the request's session was "
-            "made, or not, long before; remove the option."
+            f"db={declared!r} on the exception view {info.original_view!r}: the request's session is made, or is not, "
+            "before that view is called; remove the option."
         )
     try:
         return options.parse(declared, attempts_max=info.registry["db.settings"].retry_attempts)
@@ -47,7 +46,7 @@ def _parse(info: Any) -> options.Options:
 
 
 def _declare(request: Request, declared: options.Options) -> None:
-    was_used = entered.SESSIONS & request.__dict__.keys()
+    was_used = request_session.SESSIONS & request.__dict__.keys()
     if was_used and declared not in (request.db_options, options.DEFAULT):
         raise errors.SessionMisuse(
             f"The view of {request.method} {request.path} declares {declared}, but request.dbsession was used before "
@@ -55,7 +54,6 @@ def _declare(request: Request, declared: options.Options) -> None:
         )
     request.db_options = declared
     # Now, so that a header that makes no sense is refused before anything is done.
-    request.db_deadline = entered.db_deadline(request)
-    attempts = request.environ.get("retry.attempts")
-    if attempts is not None and declared.retry is not None:
-        request.environ["retry.attempts"] = min(attempts, declared.retry)
+    request.db_deadline = request_session.db_deadline(request)
+    if declared.retry is not None:
+        retry.limit_attempts(request, declared.retry)

@@ -38,7 +38,7 @@ FORBIDDEN = [
     (NO_HTTP, "myapp.ledger.model", "alembic"),
     (NO_HTTP, "myapp.ledger.model", "msgspec"),
     (OF_SESSIONS, "myapp.ledger.model", "myapp.db.engine"),
-    (OF_SESSIONS, "myapp.ledger.queries.ledgers", "myapp.db.request"),
+    (OF_SESSIONS, "myapp.ledger.queries.ledgers", "myapp.db.request_session"),
     (THROUGH_LEDGER, "myapp.api.schemas", "myapp.db.engine"),
     (THROUGH_LEDGER, "myapp.api.schemas", "myapp.ledger.accounts"),
     (THROUGH_LEDGER, "myapp.api.schemas", "myapp.ledger.plan"),

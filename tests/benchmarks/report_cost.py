@@ -47,10 +47,10 @@ class NoReport:
 
     trace_id: str | None = None
 
-    def enter(self, _place: int) -> None:
+    def enter(self, _phase: int) -> None:
         """Forget it."""
 
-    def leave(self, _place: int) -> bool:
+    def leave(self, _phase: int) -> bool:
         """Know nothing of it."""
         return False
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import ExitStack
 from contextvars import ContextVar
 
 from sqlalchemy.engine import Connection, Engine
@@ -73,12 +74,7 @@ class Line:
             called = threading.Event()
             self._waiting.append(called)
         try:
-            return called.wait(max(seconds_max, 0.0)) or self._give_up(called)
-        except BaseException:
-            # Ctrl-C, at a prompt.
-            if self._give_up(called):
-                self.leave()
-            raise
+            return self._wait(called, max(seconds_max, 0.0))
         finally:
             self._seats.give_back()
 
@@ -90,8 +86,20 @@ class Line:
             else:
                 self.taken -= 1
 
+    def _wait(self, called: threading.Event, seconds: float) -> bool:
+        with ExitStack() as interrupted:
+            # By Ctrl-C, at a prompt.
+            interrupted.callback(self._withdraw, called)
+            called.wait(seconds)
+            interrupted.pop_all()
+        return self._give_up(called)
+
+    def _withdraw(self, called: threading.Event) -> None:
+        if self._give_up(called):
+            self.leave()
+
     def _give_up(self, called: threading.Event) -> bool:
-        """Wait no longer; say whether a place was given in the last moment."""
+        """Wait no longer; say whether a place was given, in the last moment or before."""
         with self._lock:
             if called.is_set():
                 return True
@@ -145,13 +153,12 @@ class Admission:
         if unit.deadline is not None:
             unit.deadline.require()
         turn = Turn(unit.deadline)
-        try:
+        with ExitStack() as refused:
+            refused.callback(turn.end)
             for line in self._lines(unit):
                 self._enter(line, unit)
                 turn.lines.append(line)
-        except BaseException:
-            turn.end()
-            raise
+            refused.pop_all()
         _TURN.set(turn)
         return turn
 

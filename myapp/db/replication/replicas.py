@@ -21,7 +21,7 @@ from sqlalchemy import exc as sa_exc
 from sqlalchemy.engine import Engine, ExceptionContext
 
 from myapp import settings
-from myapp.db import engine
+from myapp.db import engine, errors
 from myapp.db.replication.position import PRIMARY_ONLY
 from myapp.db.unit import Unit
 
@@ -89,8 +89,10 @@ class Replica:
 
     def _ask(self) -> None:
         try:
-            self._replayed = self._how_far()
-            self._answers = True
+            replayed = self._how_far()
+            with self._lock:
+                self._replayed = replayed
+                self._answers = True
         except (psycopg.Error, sa_exc.SQLAlchemyError) as exc:
             self._leave_alone(exc)
             # What lies in the pool is as dead, and would be found so only one by one.
@@ -114,6 +116,8 @@ class Replica:
         if exc is not None and (context.is_disconnect or context.connection is None):
             self._leave_alone(exc)
             # Nothing is lost with a read, and another server answers it.
+            found = errors.meaning(exc) or errors.LOST
+            errors.note(exc, dataclasses.replace(found, is_retryable=True))
             pyramid_retry.mark_error_retryable(exc)
 
     def _leave_alone(self, exc: Exception) -> None:

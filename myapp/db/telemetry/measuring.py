@@ -16,7 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
 
 from myapp.db.session import UnitOfWorkSession
-from myapp.db.telemetry.report import Place, Report
+from myapp.db.telemetry.report import Phase, Report
 from myapp.db.unit import OPTION, Unit
 
 
@@ -44,14 +44,14 @@ def _begin_starts(connection: Connection) -> None:
     if report is not None:
         report.began = True
         report.depth = 1
-        report.enter(Place.DATABASE)
+        report.enter(Phase.DATABASE)
 
 
 def _begin_ends(connection: Connection) -> None:
     report = _of(connection)
     if report is not None:
         report.depth = 0
-        report.enter(Place.ELSEWHERE)
+        report.enter(Phase.ELSEWHERE)
 
 
 def _statement_starts(connection: Connection, _cursor: Any, text: str, *_rest: Any) -> None:
@@ -59,7 +59,7 @@ def _statement_starts(connection: Connection, _cursor: Any, text: str, *_rest: A
     if report is not None:
         if report.depth == 0:
             report.note(text)
-            report.enter(Place.DATABASE)
+            report.enter(Phase.DATABASE)
         report.depth += 1
 
 
@@ -68,7 +68,7 @@ def _statement_ends(connection: Connection, cursor: Any, *_rest: Any) -> None:
     if report is not None:
         report.depth -= 1
         if report.depth == 0:
-            report.enter(Place.ELSEWHERE)
+            report.enter(Phase.ELSEWHERE)
             # Below zero where the driver does not know yet.
             report.rows += max(cursor.rowcount, 0)
 
@@ -76,26 +76,26 @@ def _statement_ends(connection: Connection, cursor: Any, *_rest: Any) -> None:
 def _commit_starts(connection: Connection) -> None:
     report = _of(connection)
     if report is not None:
-        report.enter(Place.COMMIT)
+        report.enter(Phase.COMMIT)
 
 
 def _commit_ends(session: UnitOfWorkSession) -> None:
     # Called at the end of a savepoint as well, which is a statement and no COMMIT.
-    if session.unit.report.leave(Place.COMMIT):
+    if session.unit.report.leave(Phase.COMMIT):
         session.unit.report.committed = True
 
 
 def _rollback_starts(connection: Connection) -> None:
     report = _of(connection)
     if report is not None:
-        report.enter(Place.DATABASE)
+        report.enter(Phase.DATABASE)
 
 
 def _fails(context: ExceptionContext) -> None:
     report = None if context.connection is None else _of(context.connection)
     if report is not None:
         report.depth = 0
-        report.enter(Place.ELSEWHERE)
+        report.enter(Phase.ELSEWHERE)
 
 
 event.listen(UnitOfWorkSession, "after_commit", _commit_ends)

@@ -20,7 +20,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import QueuePool
 
 from myapp.db.limits import admission
-from myapp.db.telemetry.report import Place, Report
+from myapp.db.telemetry.report import Phase, Report
 
 # https://www.rfc-editor.org/rfc/rfc9110#section-9; anyone may send any other.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
@@ -68,9 +68,9 @@ class _Route:
         self.seconds += seconds
         self.statements += report.statements
         self.rows += report.rows
-        self.pool += report.seconds[Place.POOL]
-        self.database += report.seconds[Place.DATABASE]
-        self.commit += report.seconds[Place.COMMIT]
+        self.pool += report.seconds[Phase.POOL]
+        self.database += report.seconds[Phase.DATABASE]
+        self.commit += report.seconds[Phase.COMMIT]
 
 
 class Metrics(Collector):

@@ -5,7 +5,7 @@
     database    inside statements and their BEGIN or ROLLBACK
     commit      COMMIT
 
-At every moment a unit of work is in one of these places, so they add up to all its time. `measuring` fills it in; a
+At every moment a unit of work is in one of these phases, so they add up to all its time. `measuring` fills it in; a
 request has one for each attempt, in its environ, and `reporting` tells the last attempt's.
 """
 
@@ -19,14 +19,15 @@ from typing import Any
 from myapp.db.telemetry import trace
 
 KEY = "db.report"
+# pyramid_retry counts the attempts here; the first is 0.
 ATTEMPT = "retry.attempt"
 
 # A long unit of work may build any number of texts; those beyond are not told apart.
 TEXTS_MAX = 1000
 
 
-class Place(enum.IntEnum):
-    """Where a unit of work spends its time."""
+class Phase(enum.IntEnum):
+    """What a unit of work spends its time on."""
 
     ELSEWHERE = 0
     POOL = 1
@@ -38,7 +39,7 @@ class Report:
     """The figures of one unit of work."""
 
     __slots__ = (
-        "_place",
+        "_phase",
         "_since",
         "_texts",
         "attempt",
@@ -62,7 +63,7 @@ class Report:
         # See Note [Whose statements] in measuring.
         self.depth = 0
         self._texts: dict[str, int] = {}
-        self._place: int = Place.ELSEWHERE
+        self._phase: int = Phase.ELSEWHERE
         self._since = time.monotonic()
 
     @classmethod
@@ -72,17 +73,17 @@ class Report:
         made.trace_id = other.trace_id
         return made
 
-    def enter(self, place: Place) -> None:
-        """Be in another place from now on."""
+    def enter(self, phase: Phase) -> None:
+        """Be in another phase from now on."""
         now = time.monotonic()
-        self.seconds[self._place] += now - self._since
-        self._place = place
+        self.seconds[self._phase] += now - self._since
+        self._phase = phase
         self._since = now
 
-    def leave(self, place: Place) -> bool:
-        """Be elsewhere from now on, and say whether the unit of work was in this place."""
-        was_there = self._place == place
-        self.enter(Place.ELSEWHERE)
+    def leave(self, phase: Phase) -> bool:
+        """Be elsewhere from now on, and say whether the unit of work was in this phase."""
+        was_there = self._phase == phase
+        self.enter(Phase.ELSEWHERE)
         return was_there
 
     def note(self, text: str) -> None:

@@ -24,12 +24,12 @@ from myapp.db.limits import deadline
 from myapp.db.telemetry import report as reports
 from myapp.db.telemetry import request_log, trace
 from myapp.db.telemetry.metrics import NO_ROUTE, Metrics
-from myapp.db.telemetry.report import Place, Report
+from myapp.db.telemetry.report import Phase, Report
 
 MILLISECONDS = 1000
 SERVER_ERROR = 500
 
-# In the order of Place.
+# In the order of Phase.
 _TIMING = "app;dur=%.1f, pool;dur=%.1f, db;dur=%.1f, commit;dur=%.1f"
 
 Handler = Callable[[Request], Response]
@@ -39,7 +39,7 @@ def includeme(config: Configurator) -> None:
     """Report on every request."""
     config.registry["db.metrics"] = Metrics(lambda: _engines(config.registry))
     config.add_tween(
-        "myapp.db.telemetry.reporting.reporting_tween", under=INGRESS, over="myapp.db.request.ending_tween"
+        "myapp.db.telemetry.reporting.reporting_tween", under=INGRESS, over="myapp.db.request_session.ending_tween"
     )
 
 
@@ -55,7 +55,7 @@ def reporting_tween(handler: Handler, registry: Registry) -> Handler:
         try:
             response = handler(request)
         finally:
-            report.enter(Place.ELSEWHERE)
+            report.enter(Phase.ELSEWHERE)
             exception = sys.exc_info()[1] if response is None else request.exception
             status = SERVER_ERROR if response is None else response.status_int
             if report.began and not report.committed:
@@ -121,9 +121,9 @@ def _attributes(request: Request, report: Report) -> dict[str, str | int | float
         "db.response.returned_rows": report.rows,
         "myapp.db.statements": report.statements,
         "myapp.db.attempts": report.attempt,
-        "myapp.db.pool_seconds": report.seconds[Place.POOL],
-        "myapp.db.statement_seconds": report.seconds[Place.DATABASE],
-        "myapp.db.commit_seconds": report.seconds[Place.COMMIT],
+        "myapp.db.pool_seconds": report.seconds[Phase.POOL],
+        "myapp.db.statement_seconds": report.seconds[Phase.DATABASE],
+        "myapp.db.commit_seconds": report.seconds[Phase.COMMIT],
     }
 
 

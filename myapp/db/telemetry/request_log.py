@@ -14,7 +14,7 @@ from urllib.parse import quote
 from pyramid.request import Request
 
 from myapp.db.telemetry import trace
-from myapp.db.telemetry.report import Place, Report
+from myapp.db.telemetry.report import Phase, Report
 
 log = logging.getLogger("myapp.requests")
 
@@ -44,9 +44,9 @@ def write(request: Request, report: Report, *, route: str | None, status: int, s
         quote(request.environ.get("PATH_INFO", "")[:PATH_SHOWN_MAX].encode("latin-1")),
         status,
         seconds * MILLISECONDS,
-        report.seconds[Place.POOL] * MILLISECONDS,
-        report.seconds[Place.DATABASE] * MILLISECONDS,
-        report.seconds[Place.COMMIT] * MILLISECONDS,
+        report.seconds[Phase.POOL] * MILLISECONDS,
+        report.seconds[Phase.DATABASE] * MILLISECONDS,
+        report.seconds[Phase.COMMIT] * MILLISECONDS,
         report.statements,
         report.rows,
         report.attempt,

@@ -24,8 +24,7 @@ from sqlalchemy.engine import Connection
 from zope.sqlalchemy.datamanager import STATUS_CHANGED
 
 from myapp import settings
-from myapp.db import engine, errors, factory
-from myapp.db import request as entered
+from myapp.db import engine, errors, factory, request_session
 from myapp.db.session import UnitOfWorkSession
 from myapp.db.two_databases import decisions, prepared, recovery
 from myapp.db.two_databases.decisions import Decision
@@ -51,12 +50,12 @@ def second_dbsession(request: Request) -> UnitOfWorkSession:
     Raises:
         SessionOutsideTransaction: as `request.dbsession`, whose every promise it keeps.
     """
-    session = entered.begin_session(request, request.registry["db.second.sessions"])
-    SecondUnitOfWork(session, STATUS_CHANGED, request.tm).request = request
+    session = request_session.begin_session(request, request.registry["db.second.sessions"])
+    SecondSessionMember(session, STATUS_CHANGED, request.tm).request = request
     return session
 
 
-class SecondUnitOfWork(entered.UnitOfWork):
+class SecondSessionMember(request_session.SessionMember):
     """The second session as a member of its request's transaction, ended around the end of the first one."""
 
     request: Request

@@ -109,7 +109,7 @@ class TestPromise11TheDiscardedAttempt:
             if where == "subscriber":
                 config.add_subscriber(fail, NewResponse)
             if where == "tween":
-                place = {"under": "myapp.db.request.ending_tween", "over": "pyramid_tm.tm_tween_factory"}
+                place = {"under": "myapp.db.request_session.ending_tween", "over": "pyramid_tm.tm_tween_factory"}
                 config.add_tween(f"{__name__}.failing_tween", **place)
 
         notes = make_notes(view, catch_all=catch_all, configure=configure)

@@ -181,7 +181,7 @@ class TestTwoDatabases:
             return Response()
 
         def configure(config: Configurator) -> None:
-            place = {"under": "myapp.db.request.ending_tween", "over": "pyramid_tm.tm_tween_factory"}
+            place = {"under": "myapp.db.request_session.ending_tween", "over": "pyramid_tm.tm_tween_factory"}
             config.add_tween(f"{__name__}.failing_tween", **place)
 
         with pytest.raises(errors.Conflict, match="too late"):

@@ -32,7 +32,7 @@ FIRST_ERROR_STATUS = 400
 SESSIONS = frozenset({"dbsession", "second_dbsession"})
 
 
-class UnitOfWork(SessionDataManager):  # type: ignore[misc]
+class SessionMember(SessionDataManager):  # type: ignore[misc]
     """The session as a member of its request's transaction; it joins when it is made."""
 
     def tpc_vote(self, transaction: Any) -> None:
@@ -42,7 +42,7 @@ class UnitOfWork(SessionDataManager):  # type: ignore[misc]
         super().tpc_vote(transaction)
 
     def should_retry(self, _error: BaseException) -> bool:
-        """Leave the choice to `faults`: zope.sqlalchemy would repeat a COMMIT whose outcome is unknown as well."""
+        """Leave the choice to `judging`: zope.sqlalchemy would repeat a COMMIT whose outcome is unknown as well."""
         return False
 
 
@@ -54,7 +54,7 @@ def dbsession(request: Request) -> UnitOfWorkSession:
     """
     session = begin_session(request, request.registry["db.sessions"])
     # "changed" from the start: with zope.sqlalchemy's default, text(), Core and bulk writes would be lost quietly.
-    UnitOfWork(session, STATUS_CHANGED, request.tm)
+    SessionMember(session, STATUS_CHANGED, request.tm)
     return session
 
 
