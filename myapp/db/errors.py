@@ -86,6 +86,10 @@ class SessionOwned(SessionMisuse):
     """Code that does not own the session tried to end its unit of work."""
 
 
+class SessionNested(SessionMisuse):
+    """A unit of work was begun inside another one, which holds what it would wait for."""
+
+
 class UnitOfWorkAborted(SessionMisuse):
     """An error that was swallowed had already undone the unit of work that was to be committed."""
 

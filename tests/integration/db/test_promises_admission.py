@@ -16,7 +16,9 @@ import sqlalchemy as sa
 from pyramid.request import Request
 from pyramid.response import Response
 
+from myapp.db import errors, scope
 from myapp.db.limits import admission
+from myapp.db.limits.line import Line, Seats
 from tests.integration.db.conftest import MakeNotes, NotesApp
 
 WAIT_SECONDS = 10
@@ -59,7 +61,7 @@ def staying(notes: NotesApp, gate: Gate, method: str = "get") -> Iterator[Future
         assert stays.result(WAIT_SECONDS).status_int == 200
 
 
-def until_waiting(line: admission.Line, count: int) -> None:
+def until_waiting(line: Line, count: int) -> None:
     for _ in range(WAIT_SECONDS * 100):
         if line.waiting == count:
             return
@@ -194,6 +196,65 @@ class TestPromise14Admission:
         notes.client.post("/notes", status=200)
 
 
+class TestPromise14NestedUnitsOfWork:
+    """A unit of work inside another of the same thread: it may run, and never waits for itself."""
+
+    @pytest.mark.parametrize("is_first", [True, False], ids=["the first one inside", "a later one inside"])
+    def test_is_refused_at_once_where_the_outer_one_holds_the_only_connection(
+        self, make_notes: MakeNotes, is_first: bool
+    ):
+        def view(request: Request) -> Response:
+            if not is_first:
+                with scope.session_scope(notes.sessions, readonly=True) as before:
+                    before.execute(sa.text("SELECT 1"))
+            request.dbsession.execute(sa.text("SELECT 1"))
+            for _ in range(2):
+                with (
+                    pytest.raises(errors.SessionNested),
+                    scope.session_scope(notes.sessions, readonly=True) as inside,
+                ):
+                    inside.execute(sa.text("SELECT 1"))
+            return Response()
+
+        notes = make_notes(view, **{"db.pool_size": "1", "db.pool_timeout_seconds": "600"})
+
+        notes.client.get("/notes", status=200)
+        notes.client.get("/notes", status=200)
+
+    @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+    def test_is_refused_at_once_where_both_write_on_sqlite(self, make_notes: MakeNotes, dialect: str):
+        def view(request: Request) -> Response:
+            ok(request)
+            with scope.session_scope(notes.sessions, readonly=True) as reading:
+                reading.execute(sa.text("SELECT 1"))
+            with scope.session_scope(notes.sessions) as writing:
+                writing.execute(sa.text("SELECT 1"))
+            return Response()
+
+        notes = make_notes(view, **{"db.busy_timeout_seconds": "600"})
+
+        assert "SessionNested: A unit of work was begun inside" in notes.client.post("/notes", status=500).text
+        assert (lines(notes).connections.taken, notes.checked_out()) == (0, 0)
+
+    @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+    def test_may_run_where_there_are_connections(self, make_notes: MakeNotes, dialect: str):
+        def view(request: Request) -> Response:
+            ok(request)
+            with scope.session_scope(notes.sessions) as inside:
+                inside.execute(sa.text("INSERT INTO notes (id, text) VALUES (1, 'inside')"))
+            return Response(status=409)
+
+        notes = make_notes(view, **{"db.pool_size": "2"})
+        notes.client.post("/notes", status=409)
+
+        assert notes.texts() == ["inside"]
+
+    def test_is_none_on_another_thread(self, make_notes: MakeNotes, gate: Gate):
+        notes = make_notes(gate, **{"db.pool_size": "1", "db.pool_timeout_seconds": "0.1"})
+        with staying(notes, gate):
+            assert "Overloaded" in notes.client.get("/notes", status=500).text
+
+
 def ok(request: Request) -> Response:
     request.dbsession.execute(sa.text("SELECT 1"))
     return Response()
@@ -201,7 +262,7 @@ def ok(request: Request) -> Response:
 
 class TestLine:
     def test_a_place_given_in_the_last_moment_is_not_lost(self):
-        line = admission.Line(1, seats=admission.Seats(100), seconds_max=1)
+        line = Line(1, seats=Seats(100), seconds_max=1)
         gave_up: list[int] = []
 
         def come_and_go() -> None:
@@ -222,14 +283,14 @@ class TestLine:
         assert line.enter(0)
 
     def test_who_waited_gives_the_seat_back(self):
-        line = admission.Line(1, seats=admission.Seats(1), seconds_max=1)
+        line = Line(1, seats=Seats(1), seconds_max=1)
         assert line.enter(0)
 
         for _ in range(3):
             assert not line.enter(0.001)
 
     def test_who_is_interrupted_while_waiting_leaves_the_line(self):
-        line = admission.Line(1, seats=admission.Seats(1), seconds_max=1)
+        line = Line(1, seats=Seats(1), seconds_max=1)
         assert line.enter(0)
         interrupted = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
         interrupted.start()
