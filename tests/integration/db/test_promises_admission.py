@@ -199,24 +199,23 @@ class TestPromise14Admission:
 class TestPromise14NestedUnitsOfWork:
     """A unit of work inside another of the same thread: it may run, and never waits for itself."""
 
-    @pytest.mark.parametrize("is_first", [True, False], ids=["the first one inside", "a later one inside"])
-    def test_is_refused_at_once_where_the_outer_one_holds_the_only_connection(
-        self, make_notes: MakeNotes, is_first: bool
-    ):
+    def test_is_refused_at_once_where_those_around_it_hold_every_connection(self, make_notes: MakeNotes):
+        def nest(depth: int) -> None:
+            with scope.session_scope(notes.sessions, readonly=True) as inside:
+                inside.execute(sa.text("SELECT 1"))
+                if depth > 1:
+                    nest(depth - 1)
+
         def view(request: Request) -> Response:
-            if not is_first:
-                with scope.session_scope(notes.sessions, readonly=True) as before:
-                    before.execute(sa.text("SELECT 1"))
+            nest(3)
             request.dbsession.execute(sa.text("SELECT 1"))
             for _ in range(2):
-                with (
-                    pytest.raises(errors.SessionNested),
-                    scope.session_scope(notes.sessions, readonly=True) as inside,
-                ):
-                    inside.execute(sa.text("SELECT 1"))
+                nest(2)
+                with pytest.raises(errors.SessionNested):
+                    nest(3)
             return Response()
 
-        notes = make_notes(view, **{"db.pool_size": "1", "db.pool_timeout_seconds": "600"})
+        notes = make_notes(view, **{"db.pool_size": "3", "db.pool_timeout_seconds": "0.5"})
 
         notes.client.get("/notes", status=200)
         notes.client.get("/notes", status=200)
@@ -231,7 +230,7 @@ class TestPromise14NestedUnitsOfWork:
                 writing.execute(sa.text("SELECT 1"))
             return Response()
 
-        notes = make_notes(view, **{"db.busy_timeout_seconds": "600"})
+        notes = make_notes(view, **{"db.busy_timeout_seconds": "0.5"})
 
         assert "SessionNested: A unit of work was begun inside" in notes.client.post("/notes", status=500).text
         assert (lines(notes).connections.taken, notes.checked_out()) == (0, 0)
