@@ -56,7 +56,7 @@ def build(database: settings.Database) -> Engine:
     engine = sa.create_engine(
         url, execution_options={admission.OPTION: lines}, hide_parameters=True, **policy.engine_arguments(database)
     )
-    event.listen(engine, "commit", _let_owners_commit)
+    event.listen(engine, "commit", _let_owners_commit_in_time)
     with measuring.around(engine):
         policy.listen(engine, database)
         judging.listen(engine)
@@ -76,13 +76,17 @@ def _policy(dialect: str) -> Policy:
     return sqlite if dialect == "sqlite" else postgresql
 
 
-def _let_owners_commit(connection: Connection) -> None:
+def _let_owners_commit_in_time(connection: Connection) -> None:
     work = unit.find(connection)
-    if work is not None and not work.may_commit:
+    if work is None:
+        return
+    if not work.may_commit:
         raise errors.SessionOwned(
             "commit() was called on the connection of a session. A unit of work is committed whole at its end, by the "
             "owner of its session."
         )
+    if work.deadline is not None:
+        work.deadline.require()
 
 
 def _ping_after_idling(engine: Engine, policy: Policy) -> None:

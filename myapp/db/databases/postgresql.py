@@ -20,6 +20,7 @@ from myapp import settings
 from myapp.db import errors, unit
 from myapp.db.databases import pooler
 from myapp.db.databases.postgresql_connection import BoundedConnection
+from myapp.db.limits import admission
 from myapp.db.telemetry import trace
 
 MILLISECONDS = 1000
@@ -31,6 +32,12 @@ ANNOUNCE_AGAIN_SECONDS = 0.5
 # The server ends a statement at the deadline by itself; one that has said nothing by then is given up.
 SILENCE_SECONDS = 1.0
 IDLE_SECONDS = 10.0
+
+OVER = (
+    "This unit of work had already ended, through a database error that was swallowed or a ROLLBACK or COMMIT sent as "
+    "SQL; what follows would be on its own, and its end only look like one. Let errors propagate, and wrap what may "
+    "fail in begin_nested()."
+)
 # The driver takes no shorter time for it; a deadline may.
 CONNECT_SECONDS_MIN = 2
 
@@ -57,6 +64,7 @@ def engine_arguments(database: settings.Database) -> dict[str, Any]:
 def listen(engine: Engine, database: settings.Database) -> None:
     """Begin each unit of work as what it is, hold it to its deadline, and never let COMMIT quietly mean ROLLBACK."""
     event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "connect", _forget_deadline)
     event.listen(engine, "begin", lambda connection: _begin(connection, database))
     event.listen(engine, "before_cursor_execute", lambda connection, *_: _hold_to_deadline(connection, database))
     event.listen(engine, "after_cursor_execute", _note_statement)
@@ -67,7 +75,9 @@ def listen(engine: Engine, database: settings.Database) -> None:
 
 def ping(dialect: Dialect, connection: Any) -> None:
     """Ask whether the connection still lives; BEGIN, which comes after, has a bound of its own."""
-    connection.answer_by = time.monotonic() + SILENCE_SECONDS
+    by = admission.connect_by()
+    answer_by = time.monotonic() + SILENCE_SECONDS
+    connection.answer_by = answer_by if by is None else min(answer_by, by.at)
     dialect.do_ping(connection)
     connection.answer_by = math.inf
 
@@ -80,7 +90,11 @@ def has_begun(connection: Any) -> bool:
 def _connect(
     _dialect: Dialect, _entry: ConnectionPoolEntry, arguments: Sequence[Any], options: dict[str, Any]
 ) -> BoundedConnection:
-    return BoundedConnection.connect(*arguments, **options)
+    by = admission.connect_by()
+    connection = BoundedConnection.connect(*arguments, **options)
+    # SQLAlchemy asks the first one what server this is.
+    connection.answer_by = time.monotonic() + options["connect_timeout"] if by is None else by.at
+    return connection
 
 
 def _begin(connection: Connection, database: settings.Database) -> None:
@@ -103,12 +117,19 @@ def _name(application_name: str, trace_id: str) -> str:
 
 
 def _hold_to_deadline(connection: Connection, database: settings.Database) -> None:
-    work = unit.of(connection)
     announced_at = connection.info.get(ANNOUNCED_AT)
-    if work.deadline is None or announced_at is None:
+    if announced_at is None:
+        # What is to be sent is BEGIN itself.
+        return
+    status = _status(connection.connection.dbapi_connection)
+    if status == TransactionStatus.IDLE:
+        raise errors.UnitOfWorkAborted(OVER)
+    work = unit.of(connection)
+    if work.deadline is None:
         return
     work.deadline.require()
-    if time.monotonic() - announced_at > ANNOUNCE_AGAIN_SECONDS:
+    # In one that failed nothing is heard but the end of a savepoint.
+    if status == TransactionStatus.INTRANS and time.monotonic() - announced_at > ANNOUNCE_AGAIN_SECONDS:
         _announce(connection, _waits(work, database))
 
 
@@ -155,11 +176,7 @@ def _refuse_lost_work(connection: Connection) -> None:
     status = _status(connection.connection.dbapi_connection)
     is_over = connection.info[STATEMENTS_RAN] and status == TransactionStatus.IDLE
     if is_over or status == TransactionStatus.INERROR:
-        raise errors.UnitOfWorkAborted(
-            "This unit of work had already ended, through a database error that was swallowed or a ROLLBACK or COMMIT "
-            "sent as SQL; its end now would only look like one. Let errors propagate, and wrap what may fail in "
-            "begin_nested()."
-        )
+        raise errors.UnitOfWorkAborted(OVER)
 
 
 def _forget_deadline(connection: Any, _entry: ConnectionPoolEntry) -> None:

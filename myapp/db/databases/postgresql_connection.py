@@ -69,8 +69,6 @@ def _until(by: Deadline, steps: Generator[Any, Any, BoundedConnection]) -> Gener
             wanted = steps.send(spoken)
         except StopIteration as done:
             made: BoundedConnection = done.value
-            # SQLAlchemy asks the first one what server this is.
-            made.answer_by = by.at
             return made
         spoken = yield wanted
     raise psycopg.errors.ConnectionTimeout("no connection could be made in time")

@@ -68,6 +68,7 @@ def _set_up(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
 
 
 def _begin(connection: Connection, database: settings.Database) -> None:
+    connection.info.pop(UNTIL, None)
     work = unit.of(connection)
     seconds = database.busy_timeout_seconds
     if work.deadline is not None:
@@ -83,6 +84,9 @@ def _begin(connection: Connection, database: settings.Database) -> None:
 
 
 def _hold_to_deadline(connection: Connection, *_statement: object) -> None:
+    # What has no bound yet is BEGIN itself.
+    if UNTIL in connection.info:
+        _refuse_lost_work(connection)
     deadline = unit.of(connection).deadline
     if deadline is not None:
         deadline.require()
@@ -92,9 +96,10 @@ def _refuse_lost_work(connection: Connection) -> None:
     if not has_begun(connection.connection.dbapi_connection):
         raise errors.UnitOfWorkAborted(
             "This unit of work had already ended, through an error that was swallowed (disk full, input/output) or a "
-            "ROLLBACK or COMMIT sent as SQL; its end now would only look like one. Let errors propagate."
+            "ROLLBACK or COMMIT sent as SQL; what follows would be on its own, and its end only look like one. Let "
+            "errors propagate."
         )
 
 
 def _forget_deadline(_connection: object, entry: ConnectionPoolEntry) -> None:
-    entry.info[UNTIL] = math.inf
+    entry.info.pop(UNTIL, None)

@@ -114,6 +114,33 @@ class TestPromise13OneDeadline:
         assert is_over_in_time(lambda: notes.client.get("/notes", status=500))
         assert 0 < len(ran) < 30
 
+    def test_bounds_what_is_still_to_be_committed(self, make_notes: MakeNotes):
+        def view(request: Request) -> Response:
+            request.dbsession.execute(WRITE)
+            time.sleep(request.db_deadline.remaining() + 0.1)
+            return Response()
+
+        notes = make_notes(view)
+
+        assert is_over_in_time(lambda: notes.client.post("/notes", headers={"Request-Timeout": "1"}, status=500))
+        assert notes.texts() == []
+
+    @only_on_postgresql
+    @pytest.mark.parametrize("slow", [True, False], ids=["after a while", "at once"])
+    def test_leaves_a_part_that_fails_to_its_savepoint(self, make_notes: MakeNotes, dialect: str, slow: bool):
+        def view(request: Request) -> Response:
+            request.dbsession.execute(WRITE)
+            with pytest.raises(sa.exc.IntegrityError), request.dbsession.begin_nested():
+                # So long that the server is to be told again what remains.
+                again = f"INSERT INTO notes (id, text) SELECT 1, 'again' FROM pg_sleep({0.7 if slow else 0})"
+                request.dbsession.execute(sa.text(again))
+            return Response()
+
+        notes = make_notes(view)
+        notes.client.post("/notes", status=200)
+
+        assert notes.texts() == ["mine"]
+
     @only_on_postgresql
     def test_tells_the_server_again_what_remains(self, make_notes: MakeNotes, dialect: str):
         told: list[int] = []

@@ -222,6 +222,20 @@ class TestPromise09TheCommitComesFirst:
 
         assert errors.UnitOfWorkAborted.__name__ in response.text
 
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_nothing_can_be_written_after_sql_text_has_ended_the_work(self, make_notes: MakeNotes, method: str):
+        def view(request: Request) -> Response:
+            request.dbsession.execute(sa.text("SELECT 1"))
+            request.dbsession.execute(sa.text("ROLLBACK"))
+            request.dbsession.execute(INSERT)
+            return Response(status=201)
+
+        notes = make_notes(view)
+        response = notes.client.request("/notes", method=method, status=500)
+
+        assert errors.UnitOfWorkAborted.__name__ in response.text
+        assert notes.texts() == []
+
     def test_a_connection_that_ran_nothing_has_nothing_to_lose(self, make_notes: MakeNotes):
         def view(request: Request) -> Response:
             request.dbsession.connection()
