@@ -16,6 +16,8 @@ import psycopg
 from myapp.db.limits import admission
 from myapp.db.limits.deadline import Deadline
 
+ROLLBACK_SECONDS = 1.0
+
 
 class PassingCursor(psycopg.ServerCursor[Any]):
     """A cursor on the server that ends with its transaction, read to its end or not."""
@@ -45,6 +47,11 @@ class BoundedConnection(psycopg.Connection[Any]):
         by = admission.connect_by()
         steps = super()._connect_gen(conninfo)
         return steps if by is None else _until(by, steps)
+
+    def rollback(self) -> None:
+        """Roll back; late as this may come, the server has a moment to answer, for the connection is good for others."""
+        self.answer_by = max(self.answer_by, time.monotonic() + ROLLBACK_SECONDS)
+        super().rollback()
 
     # Every wait of the driver for the server passes here. The name of its time-out is private, hence pinned; the tests
     # of a silent server would notice.

@@ -114,16 +114,22 @@ class TestPromise13OneDeadline:
         assert is_over_in_time(lambda: notes.client.get("/notes", status=500))
         assert 0 < len(ran) < 30
 
-    def test_bounds_what_is_still_to_be_committed(self, make_notes: MakeNotes):
+    @pytest.mark.parametrize("late_seconds", [0.1, 1.5])
+    def test_bounds_what_is_still_to_be_committed(
+        self, make_notes: MakeNotes, late_seconds: float, caplog: pytest.LogCaptureFixture
+    ):
         def view(request: Request) -> Response:
             request.dbsession.execute(WRITE)
-            time.sleep(request.db_deadline.remaining() + 0.1)
+            time.sleep(request.db_deadline.remaining() + late_seconds)
             return Response()
 
         notes = make_notes(view)
 
         assert is_over_in_time(lambda: notes.client.post("/notes", headers={"Request-Timeout": "1"}, status=500))
         assert notes.texts() == []
+        # The connection is given back and goes on serving.
+        assert notes.engine.pool.checkedin() == 1
+        assert "Traceback" not in caplog.text
 
     @only_on_postgresql
     @pytest.mark.parametrize("slow", [True, False], ids=["after a while", "at once"])
