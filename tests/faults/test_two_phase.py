@@ -18,8 +18,9 @@ from psycopg import sql
 
 from myapp.db import engine
 from myapp.db.two_databases import decisions, recovery
-from myapp.settings import Database
+from myapp.settings import Database, SettingsError
 from tests.own_postgresql import wait_until
+from tests.postgresql_pair import PostgresqlPair
 from tests.two_databases import Pair
 
 WAIT_SECONDS = 60
@@ -47,9 +48,12 @@ def recover(
     from myapp.scripts import main
 
     ini = tmp_path / "two.ini"
-    ini.write_text(f"[app:main]\nsqlalchemy.url = {pair.first}\nsqlalchemy.second_url = {pair.second}\n")
 
-    def run(*options: str) -> tuple[int, str]:
+    def run(*options: str, search_path: str = "public") -> tuple[int, str]:
+        first = f"{pair.first}?options=-csearch_path%3D{search_path}"
+        ini.write_text(
+            f"[app:main]\nsqlalchemy.url = {first}\nsqlalchemy.second_url = {pair.second}\n".replace("%", "%%")
+        )
         capsys.readouterr()
         code = main.main(["database", "recover", "--ini", str(ini), *options])
         return code, capsys.readouterr().out
@@ -101,7 +105,7 @@ class TestKilledProcess:
 @pytest.fixture
 def engines(pair: Pair) -> Iterator[tuple[sa.Engine, sa.Engine]]:
     made = [engine.build(Database(url=url)) for url in (pair.first, pair.second)]
-    recovery.require(*made)
+    recovery.make_table(made[0])
     yield made[0], made[1]
     for each in made:
         each.dispose()
@@ -120,7 +124,7 @@ def identity(engine: sa.Engine) -> str:
 
 
 def ours(first: sa.Connection) -> str:
-    return f"myapp:{decisions.identity(first)}:1:2:"
+    return f"myapp:{decisions.decider(first)}:1:2:"
 
 
 class TestRecovery:
@@ -140,7 +144,7 @@ class TestRecovery:
         assert pair.lines == ([], ["second"])
 
     def test_leaves_alone_what_another_first_database_decides(
-        self, pair: Pair, recover: Callable[..., tuple[int, str]]
+        self, pair: Pair, engines, recover: Callable[..., tuple[int, str]]
     ):
         for name in ("myapp:1:2:other", "somebody's own"):
             prepare(pair, name, "SELECT 1")
@@ -173,6 +177,41 @@ class TestRecovery:
         assert outcomes == [recovery.Outcome.FAILED, recovery.Outcome.ROLLED_BACK]
         assert pair.prepared == [names[0]]
         assert "permission denied to finish prepared transaction" in caplog.text
+
+    @pytest.mark.parametrize("has_a_table", [True, False], ids=["with a table of its own", "without"])
+    def test_decides_nothing_for_a_role_that_means_another_table(
+        self, pair: Pair, recover: Callable[..., tuple[int, str]], has_a_table: bool
+    ):
+        die(pair, AFTER)
+        with psycopg.connect(pair.first, autocommit=True) as connection:
+            connection.execute("CREATE SCHEMA elsewhere")
+            if has_a_table:
+                connection.execute(f"SET search_path = elsewhere; {decisions.TABLE}")
+        (name,) = pair.prepared
+
+        assert recover(search_path="elsewhere")[0] == (0 if has_a_table else 2)
+        assert pair.prepared == [name]
+        assert recover()[0] == 0
+        assert pair.lines == (["first"], ["second"])
+        with psycopg.connect(pair.first, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA elsewhere CASCADE")
+
+    def test_forgets_nothing_where_it_was_led_to_a_standby(self, postgresql_pair: PostgresqlPair):
+        servers = [Database(url=url) for url in (postgresql_pair.primary_url, postgresql_pair.standby_url)]
+        primary, standby = (engine.build(server) for server in servers)
+        recovery.make_table(primary)
+        with primary.begin() as connection:
+            decisions.announce(connection, decisions.identity(connection))
+        postgresql_pair.wait_until_replayed()
+
+        for clear_up in (recovery.require, recovery.forget, lambda *both: list(recovery.recover(*both))):
+            with pytest.raises(SettingsError, match="leads to a standby"):
+                clear_up(primary, standby)
+        with primary.begin() as connection:
+            assert connection.scalar(sa.text("SELECT count(*) FROM second_database_decisions")) == 1
+            connection.execute(sa.text("DROP TABLE second_database_decisions"))
+        primary.dispose()
+        standby.dispose()
 
     def test_has_decided_for_good_when_it_rolls_back(self, pair: Pair, engines):
         first, second = engines

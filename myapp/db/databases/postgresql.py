@@ -55,7 +55,8 @@ def engine_arguments(database: settings.Database) -> dict[str, Any]:
         # Ours is the one BEGIN.
         "isolation_level": "AUTOCOMMIT",
         "pool_size": database.pool_size,
-        "max_overflow": 0,
+        # Who finishes what is prepared in a second database has left the line, and must not wait for those in it.
+        "max_overflow": 0 if database.second_url is None else database.pool_size,
         "pool_timeout": database.pool_timeout_seconds,
         "pool_use_lifo": True,
     }

@@ -49,7 +49,7 @@ class BoundedConnection(psycopg.Connection[Any]):
         return steps if by is None else _until(by, steps)
 
     def rollback(self) -> None:
-        """Roll back; late as this may come, the server has a moment to answer, for the connection is good for others."""
+        """Roll back; late as this may come, the server has a moment to answer: the connection is good for others."""
         self.answer_by = max(self.answer_by, time.monotonic() + ROLLBACK_SECONDS)
         super().rollback()
 

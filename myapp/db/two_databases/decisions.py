@@ -42,9 +42,13 @@ SELECT system_identifier || ':' || oid
 FROM pg_control_system(), pg_database
 WHERE datname = current_database()"""
 
+# Of the first one the very table is part of it: another schema of the same database may have a table of that name, and
+# which one a role means depends on its search_path.
+DECIDER = f"SELECT ({IDENTITY}) || '.' || '{TABLE_NAME}'::regclass::oid"
+
 _ANNOUNCE = sa.text(f"""\
 INSERT INTO second_database_decisions (name, is_committed)
-SELECT 'myapp:' || ({IDENTITY}) || ':' || :second || ':' || gen_random_uuid(), true
+SELECT 'myapp:' || ({DECIDER}) || ':' || :second || ':' || gen_random_uuid(), true
 RETURNING name""")
 
 _REFUSE = sa.text("""\
@@ -69,6 +73,12 @@ class Decision(enum.Enum):
 def identity(connection: Connection) -> str:
     """Return what tells this database from every other one."""
     found: str = connection.exec_driver_sql(IDENTITY).scalar_one()
+    return found
+
+
+def decider(first: Connection) -> str:
+    """Return what tells this first database, and the table in it that decides, from every other one."""
+    found: str = first.exec_driver_sql(DECIDER).scalar_one()
     return found
 
 

@@ -18,6 +18,7 @@ from psycopg import errors as psycopg_errors
 from psycopg import sql
 from sqlalchemy.engine import Connection, Engine
 
+from myapp import settings
 from myapp.db import errors
 from myapp.db.two_databases.decisions import Decision
 
@@ -39,7 +40,15 @@ class Prepared:
 
 
 def list_prepared(second: Connection) -> Sequence[Prepared]:
-    """Return the transactions that applications of this kind prepared in this database, the oldest first."""
+    """Return the transactions that applications of this kind prepared in this database, the oldest first.
+
+    Raises:
+        settings.SettingsError: this is a standby, which sees none of them.
+    """
+    if second.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one():
+        raise settings.SettingsError(
+            ["sqlalchemy.second_url: leads to a standby, which does not see what is prepared; name the primary"]
+        )
     return [Prepared(name=row.name, prepared_at=row.prepared_at) for row in second.execute(_LIST)]
 
 

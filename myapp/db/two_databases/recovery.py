@@ -26,6 +26,11 @@ log = logging.getLogger(__name__)
 # So that of several processes at once one makes the table, or clears it up.
 TABLE_LOCK = int.from_bytes(b"second")
 
+UNSEEN = (
+    f"sqlalchemy.url: its role sees no table {decisions.TABLE_NAME}. No service has made one there yet, or it is in a "
+    "schema that is not on the role's search_path: run this as the role of the service"
+)
+
 _MISSING = sa.text("SELECT to_regclass('second_database_decisions') IS NULL")
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(TABLE_LOCK))
 _TRY_LOCK = sa.select(sa.func.pg_try_advisory_xact_lock(TABLE_LOCK))
@@ -63,7 +68,7 @@ def settle(first: Engine, second: Engine, name: str, *, dry_run: bool = False) -
 def recover(first: Engine, second: Engine, *, dry_run: bool = False) -> Iterator[Found]:
     """Settle every transaction that is prepared in the second database; a dry run only tells what would happen."""
     with first.connect() as connection:
-        ours = f"myapp:{decisions.identity(connection)}:"
+        ours = f"myapp:{decisions.decider(connection)}:"
     with second.connect() as connection:
         waiting = prepared.list_prepared(connection)
     for transaction in waiting:
@@ -96,16 +101,27 @@ def forget(first: Engine, second: Engine) -> int:
     return count
 
 
+def make_table(first: Engine) -> None:
+    """Make the table of the decisions, for a service that will write them; recovery only reads what a service made.
+
+    Raises:
+        settings.SettingsError: it cannot be made; the message says what to do.
+    """
+    with _usable(first), first.begin() as connection:
+        if connection.scalar(_MISSING):
+            connection.execute(_LOCK)
+            connection.exec_driver_sql(decisions.TABLE)
+
+
 def require(first: Engine, second: Engine) -> int:
     """Make sure that the two databases can do their part; return how many transactions are prepared.
 
     Raises:
         settings.SettingsError: one of them cannot; the message says what to do.
     """
-    with _usable(first), first.begin() as connection:
+    with _usable(first), first.connect() as connection:
         if connection.scalar(_MISSING):
-            connection.execute(_LOCK)
-            connection.exec_driver_sql(decisions.TABLE)
+            raise settings.SettingsError([UNSEEN])
     with _usable(second), second.connect() as connection:
         if connection.exec_driver_sql("SHOW max_prepared_transactions").scalar_one() == "0":
             raise settings.SettingsError(

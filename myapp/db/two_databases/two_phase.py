@@ -125,6 +125,7 @@ def _meet_databases(event: ApplicationCreated) -> None:
     """Make sure, at start, that both databases can do their part; say what an earlier process left behind."""
     first, second = (event.app.registry[name] for name in ("db.engine", "db.second.engine"))
     try:
+        recovery.make_table(first)
         left_behind = recovery.require(first, second)
     finally:
         # A server may fork after this, and no two processes may share a connection.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -18,13 +19,15 @@ from pyramid.response import Response
 
 from myapp import settings
 from myapp.db import errors, sandbox
+from myapp.db.limits import admission
 from myapp.db.unit import Unit
 from tests.faults.cutting_proxy import cutting_proxy
-from tests.own_postgresql import OwnPostgresql
+from tests.own_postgresql import OwnPostgresql, wait_until
 from tests.two_databases import COUNT, Last, Pair, application, write, write_both
 
 MakeClient = Callable[..., webtest.TestApp]
 
+WAIT_SECONDS = 30
 SERIALIZABLE = {"isolation": "SERIALIZABLE"}
 BOTH = (["first"], ["second"])
 NEITHER: tuple[list[str], list[str]] = ([], [])
@@ -100,6 +103,27 @@ class TestTwoDatabases:
         assert make_client(view).post("/lines", status=500).text == "IntegrityError"
         assert pair.lines == NEITHER
         assert pair.prepared == []
+
+    def test_keep_nothing_prepared_while_others_wait_for_the_connection(self, make_client: MakeClient, pair: Pair):
+        def view(request: Request) -> Response:
+            if "busy" in request.params:
+                request.second_dbsession.execute(sa.text("SELECT pg_sleep(2.5)"))
+                return Response()
+            write_both(request)
+            write(request.dbsession, "orphan", parent="nobody")
+            waiting.append(threads.submit(client.post, "/lines?busy=1"))
+            line = admission.of(request.registry["db.second.engine"]).connections
+            wait_until(lambda: line.waiting == 1, "the other request waits")
+            return Response()
+
+        client = make_client(view, **{"db.pool_size": "1", "db.pool_timeout_seconds": "2"})
+        waiting: list[Future[webtest.TestResponse]] = []
+        with ThreadPoolExecutor(1) as threads:
+            assert client.post("/lines", status=500).text == "IntegrityError"
+            # The other one has the connection now.
+            assert pair.prepared == []
+            assert waiting[0].result(WAIT_SECONDS).status_int == 200
+        assert pair.lines == NEITHER
 
     @pytest.mark.parametrize(
         ("conflicting", "moment"),
