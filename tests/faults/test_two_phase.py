@@ -36,6 +36,7 @@ def die(pair: Pair, moment: str) -> None:
 
 
 DECISIONS = "SELECT name FROM second_database_decisions"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
@@ -184,6 +185,18 @@ class TestRecovery:
         assert decisions.decide(first, name) is decisions.Decision.ROLLBACK
         assert pair.lines == ([], [])
 
+    def test_sees_what_is_decided_while_it_waits(self, pair: Pair, engines, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(decisions, "UNDECIDED_MILLISECONDS", WAIT_SECONDS * 1000)
+        monkeypatch.setattr(decisions, "QUESTION_SECONDS", WAIT_SECONDS)
+        first, second = engines
+        with ThreadPoolExecutor(1) as threads, first.connect() as deciding:
+            name = decisions.announce(deciding, identity(second))
+            asking = threads.submit(decisions.decide, first, name)
+            wait_until(lambda: pair.rows(pair.first, WAITING) == [1], "it waits for the decision")
+            deciding.commit()
+
+            assert asking.result(WAIT_SECONDS) is decisions.Decision.COMMIT
+
     def test_two_at_once_agree(self, pair: Pair, engines):
         first, second = engines
         with first.begin() as connection:
@@ -209,6 +222,24 @@ class TestRecovery:
         assert recovery.forget(first, second) == 1
         assert pair.rows(pair.first, DECISIONS) == [waited_for]
         assert settled != waited_for
+
+    def test_keeps_a_decision_that_was_made_while_it_looked(self, pair: Pair, engines):
+        first, second = engines
+        made: list[str] = []
+
+        def decide(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+            if statement.startswith("SELECT gid") and not made:
+                # Prepared after the look at what is prepared, and decided before the look at the decisions.
+                with first.begin() as other:
+                    made.append(decisions.announce(other, identity(second)))
+                    prepare(pair, made[0])
+
+        sa.event.listen(second, "after_cursor_execute", decide)
+
+        assert recovery.forget(first, second) == 0
+        assert pair.rows(pair.first, DECISIONS) == made
+        assert recovery.settle(first, second, made[0]) is decisions.Decision.COMMIT
+        assert pair.lines == ([], ["second"])
 
     def test_leaves_the_clearing_up_to_whoever_is_at_it(self, pair: Pair, engines):
         first, second = engines
