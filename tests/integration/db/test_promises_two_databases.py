@@ -6,12 +6,11 @@ The databases are two of a server of the test's own, which may prepare transacti
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psycopg
 import pytest
 import sqlalchemy as sa
-import webtest
 from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
@@ -21,31 +20,11 @@ from myapp.db import errors, sandbox
 from myapp.db.unit import Unit
 from tests.faults.cutting_proxy import cutting_proxy
 from tests.own_postgresql import OwnPostgresql
-from tests.two_databases import COUNT, Last, Pair, application, write, write_both
-
-MakeClient = Callable[..., webtest.TestApp]
+from tests.two_databases import COUNT, Last, MakeClient, Pair, application, write, write_both
 
 SERIALIZABLE = {"isolation": "SERIALIZABLE"}
 BOTH = (["first"], ["second"])
 NEITHER: tuple[list[str], list[str]] = ([], [])
-
-
-@pytest.fixture
-def make_client(pair: Pair) -> Iterator[MakeClient]:
-    """Return a function that makes a client of the application around a view; afterwards nothing may be checked out."""
-    made: list[webtest.TestApp] = []
-
-    def make(
-        view: Callable[[Request], Response], *, first: str = pair.first, second: str = pair.second, **options: object
-    ) -> webtest.TestApp:
-        made.append(webtest.TestApp(application(first, second, view, **options)))
-        return made[-1]
-
-    yield make
-    for client in made:
-        for name in ("db.engine", "db.second.engine"):
-            assert client.app.registry[name].pool.checkedout() == 0
-            client.app.registry[name].dispose()
 
 
 def skew(engine: sa.Engine, text: str) -> None:
