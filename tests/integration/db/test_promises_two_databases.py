@@ -27,6 +27,10 @@ BOTH = (["first"], ["second"])
 NEITHER: tuple[list[str], list[str]] = ([], [])
 
 
+class Refused(Exception):
+    """The domain's own."""
+
+
 def skew(engine: sa.Engine, text: str) -> None:
     """Write what the request reads and read what it writes, and be faster."""
     with engine.connect().execution_options(db_unit=Unit(isolation="SERIALIZABLE")) as other:
@@ -77,6 +81,24 @@ class TestTwoDatabases:
             return Response()
 
         assert make_client(view).post("/lines", status=500).text == "IntegrityError"
+        assert pair.lines == NEITHER
+        assert pair.prepared == []
+
+    @pytest.mark.parametrize("broken", ["lines_pkey", "lines_parent_fkey"], ids=["in the view", "at the end"])
+    @pytest.mark.parametrize("refusing", ["dbsession", "second_dbsession"])
+    def test_both_raise_the_domains_own_error_for_a_constraint(
+        self, make_client: MakeClient, pair: Pair, refusing: str, broken: str
+    ):
+        def view(request: Request) -> Response:
+            write_both(request)
+            for _ in range(2 if broken == "lines_pkey" else 1):
+                write(getattr(request, refusing), "orphan", parent="nobody")
+            return Response()
+
+        def configure(config: Configurator) -> None:
+            config.add_constraint_error(broken, error=Refused)
+
+        assert make_client(view, configure=configure).post("/lines", status=500).text == "Refused"
         assert pair.lines == NEITHER
         assert pair.prepared == []
 
