@@ -22,13 +22,7 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 @pytest.fixture(scope="session")
 def kept_postgresql(run_directory: Path) -> Iterator[OwnPostgresql]:
-    server = OwnPostgresql(run_directory, WORKER)
-    server.create()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop(immediate=True)
+    yield from _kept(run_directory, WORKER)
 
 
 @pytest.fixture
@@ -36,6 +30,18 @@ def own_postgresql(kept_postgresql: OwnPostgresql) -> Iterator[OwnPostgresql]:
     """Lend a server that the test may stop, restart and freeze; databases are the test's own to name and to drop."""
     yield kept_postgresql
     kept_postgresql.restore()
+
+
+@pytest.fixture(scope="session")
+def kept_other_postgresql(run_directory: Path) -> Iterator[OwnPostgresql]:
+    yield from _kept(run_directory, f"{WORKER}_other")
+
+
+@pytest.fixture
+def other_postgresql(kept_other_postgresql: OwnPostgresql) -> Iterator[OwnPostgresql]:
+    """Lend a second server on the same terms, where a test needs two that know nothing of each other."""
+    yield kept_other_postgresql
+    kept_other_postgresql.restore()
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +96,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if left_out:
         line = f"left out: {left_out} tests that need PgBouncer (Debian package pgbouncer)"
         terminalreporter.write_line(line, yellow=True)
+
+
+def _kept(run_directory: Path, name: str) -> Iterator[OwnPostgresql]:
+    server = OwnPostgresql(run_directory, name)
+    server.create()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop(immediate=True)

@@ -52,7 +52,7 @@ def write_both(request: Request) -> Response:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two databases of one server, with an empty table of lines each."""
+    """Two databases, with an empty table of lines each."""
 
     first: str
     second: str
@@ -72,27 +72,48 @@ class Pair:
         return self.rows(self.second, PREPARED)
 
 
+def make_lines(server: OwnPostgresql, name: str) -> str:
+    """Make a database with an empty table of lines, and return its URL."""
+    server.value(f"CREATE DATABASE {name}")
+    url = sa.make_url(server.url).set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(LINES)
+    return url
+
+
+def clear(pair: Pair) -> None:
+    with psycopg.connect(pair.second, autocommit=True) as connection:
+        for name in pair.prepared:
+            connection.execute(sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(name)))
+        connection.execute("TRUNCATE lines")
+    with psycopg.connect(pair.first, autocommit=True) as connection:
+        connection.execute("TRUNCATE lines; DROP TABLE IF EXISTS second_database_decisions")
+
+
 @pytest.fixture(scope="session")
 def kept_pair(kept_postgresql: OwnPostgresql) -> Pair:
-    urls = []
-    for name in ("first", "second"):
-        kept_postgresql.value(f"CREATE DATABASE {name}")
-        urls.append(sa.make_url(kept_postgresql.url).set(database=name).render_as_string(hide_password=False))
-        with psycopg.connect(urls[-1], autocommit=True) as connection:
-            connection.execute(LINES)
-    return Pair(*urls)
+    return Pair(make_lines(kept_postgresql, "first"), make_lines(kept_postgresql, "second"))
 
 
 @pytest.fixture
 def pair(own_postgresql: OwnPostgresql, kept_pair: Pair) -> Iterator[Pair]:
     """Lend two databases; the server is one of the test's own, which may prepare transactions."""
     yield kept_pair
-    with psycopg.connect(kept_pair.second, autocommit=True) as connection:
-        for name in kept_pair.prepared:
-            connection.execute(sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(name)))
-        connection.execute("TRUNCATE lines")
-    with psycopg.connect(kept_pair.first, autocommit=True) as connection:
-        connection.execute("TRUNCATE lines; DROP TABLE IF EXISTS second_database_decisions")
+    clear(kept_pair)
+
+
+@pytest.fixture(scope="session")
+def kept_pair_apart(kept_postgresql: OwnPostgresql, kept_other_postgresql: OwnPostgresql) -> Pair:
+    return Pair(make_lines(kept_postgresql, "apart"), make_lines(kept_other_postgresql, "apart"))
+
+
+@pytest.fixture
+def pair_apart(own_postgresql: OwnPostgresql, other_postgresql: OwnPostgresql, kept_pair_apart: Pair) -> Iterator[Pair]:
+    """Lend two databases of two servers, each of which the test may stop and freeze."""
+    yield kept_pair_apart
+    own_postgresql.restore()
+    other_postgresql.restore()
+    clear(kept_pair_apart)
 
 
 def say_what_it_means(exc: Exception, _request: Request) -> Response:
@@ -119,6 +140,25 @@ def application(
     return config.make_wsgi_app()
 
 
+MakeClient = Callable[..., webtest.TestApp]
+
+
+@pytest.fixture
+def make_client(pair: Pair) -> Iterator[MakeClient]:
+    """Return a function that makes a client of the application around a view; afterwards nothing may be checked out."""
+    made: list[webtest.TestApp] = []
+
+    def make(view: View, *, first: str = pair.first, second: str = pair.second, **options: object) -> webtest.TestApp:
+        made.append(webtest.TestApp(application(first, second, view, **options)))
+        return made[-1]
+
+    yield make
+    for client in made:
+        for name in ("db.engine", "db.second.engine"):
+            assert client.app.registry[name].pool.checkedout() == 0
+            client.app.registry[name].dispose()
+
+
 class Last:
     """A member of the transaction that votes after everyone else, and does something then."""
 
@@ -142,7 +182,7 @@ def at_moment(moment: str, registry: Registry, act: Callable[[], None]) -> View:
 
     def view(request: Request) -> Response:
         if moment == "before the decision":
-            sa.event.listen(registry()["db.engine"], "commit", lambda _connection: act())
+            sa.event.listen(registry()["db.engine"], "commit", lambda _connection: act(), once=True)
         else:
             request.tm.get().join(Last(act))
         return write_both(request)

@@ -114,11 +114,10 @@ def ending_tween(handler: Callable[[Request], Response], _registry: Registry) ->
         try:
             return handler(request)
         finally:
-            for name in SESSIONS & request.__dict__.keys():
-                session: UnitOfWorkSession = request.__dict__[name]
-                if not session.ended:
-                    request.tm.abort()
-                    session.close()
+            sessions = (request.__dict__[name] for name in SESSIONS & request.__dict__.keys())
+            if not all(session.ended for session in sessions):
+                # Each is a member of the transaction, which ends all of them, whatever one of them does.
+                request.tm.abort()
 
     return ending
 

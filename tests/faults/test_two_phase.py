@@ -1,6 +1,6 @@
-"""A process killed in the middle of a two-phase commit: `myapp database recover` makes it whole, either way.
+"""A process or a server that ends in the middle of a two-phase commit: `myapp database recover` makes it whole.
 
-The process is a real one, and SIGKILL gives it no chance to tidy up.
+The process is a real one, and SIGKILL gives it no chance to tidy up; the servers are real ones, which crash or freeze.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,15 +19,34 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from myapp.db import engine
-from myapp.db.two_databases import decisions, recovery
+from myapp.db.two_databases import decisions, prepared, recovery
 from myapp.settings import Database, SettingsError
-from tests.own_postgresql import wait_until
+from tests.own_postgresql import OwnPostgresql, wait_until
 from tests.postgresql_pair import PostgresqlPair
-from tests.two_databases import Pair
+from tests.two_databases import MakeClient, Pair, at_moment
 
 WAIT_SECONDS = 60
 WRITE = "INSERT INTO lines VALUES ('second')"
 AFTER, BEFORE = "after the decision", "before the decision"
+
+
+BOTH = (["first"], ["second"])
+NEITHER: tuple[list[str], list[str]] = ([], [])
+# What a server is granted, what a connection is, and a slow machine.
+FAR_LATER = 20.0
+
+in_time_or_not = pytest.mark.parametrize("is_in_time", [True, False], ids=["back at once", "back later"])
+
+
+def crashing(server: OwnPostgresql, is_in_time: bool) -> Callable[[], None]:
+    """Return what crashes a server, and starts it again at once, or leaves that to the test."""
+
+    def crash() -> None:
+        server.stop(immediate=True)
+        if is_in_time:
+            server.start()
+
+    return crash
 
 
 def die(pair: Pair, moment: str) -> None:
@@ -37,6 +58,7 @@ def die(pair: Pair, moment: str) -> None:
 
 
 DECISIONS = "SELECT name FROM second_database_decisions"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
@@ -100,6 +122,93 @@ class TestKilledProcess:
 
             recover()
             connection.execute(WRITE)
+
+
+class TestTwoServers:
+    """Each database on a server of its own, one of which crashes or falls silent between the two phases."""
+
+    @pytest.fixture
+    def pair(self, pair_apart: Pair) -> Pair:
+        return pair_apart
+
+    @pytest.mark.parametrize("moment", [BEFORE, AFTER])
+    @in_time_or_not
+    def test_a_second_that_crashes_after_it_promised_changes_nothing_of_the_answer(
+        self,
+        pair: Pair,
+        make_client: MakeClient,
+        recover: Callable[..., tuple[int, str]],
+        other_postgresql: OwnPostgresql,
+        caplog: pytest.LogCaptureFixture,
+        moment: str,
+        is_in_time: bool,
+    ):
+        client = make_client(at_moment(moment, lambda: client.app.registry, crashing(other_postgresql, is_in_time)))
+
+        assert client.post("/lines", status=200).text == "1"
+        if is_in_time:
+            assert (pair.lines, pair.prepared) == (BOTH, [])
+            return
+        other_postgresql.start()
+        (name,) = pair.prepared
+        assert pair.lines == (["first"], [])
+        assert f"only until `myapp database recover` has run ({name})" in caplog.text
+
+        code, said = recover()
+        assert (code, pair.lines, pair.prepared) == (0, BOTH, [])
+        assert said.splitlines()[1] == "1 prepared, 1 finished, 0 left; 1 decisions deleted."
+
+    @in_time_or_not
+    def test_nothing_stays_of_a_request_whose_first_crashes_before_it_decides(
+        self,
+        pair: Pair,
+        make_client: MakeClient,
+        recover: Callable[..., tuple[int, str]],
+        own_postgresql: OwnPostgresql,
+        caplog: pytest.LogCaptureFixture,
+        is_in_time: bool,
+    ):
+        client = make_client(at_moment(BEFORE, lambda: client.app.registry, crashing(own_postgresql, is_in_time)))
+
+        assert client.post("/lines", status=503).text == "outcome-unknown"
+        if not is_in_time:
+            (name,) = pair.prepared
+            assert (
+                f"locks are held in the second database until `myapp database recover` has run ({name})" in caplog.text
+            )
+            own_postgresql.start()
+            assert recover()[0] == 0
+
+        assert (pair.lines, pair.prepared) == (NEITHER, [])
+
+    def test_a_second_that_falls_silent_after_it_promised_holds_the_answer_up_for_a_moment(
+        self,
+        pair: Pair,
+        make_client: MakeClient,
+        recover: Callable[..., tuple[int, str]],
+        other_postgresql: OwnPostgresql,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ):
+        monkeypatch.setattr(prepared, "FINISH_SECONDS", 0.5)
+        client = make_client(
+            at_moment(AFTER, lambda: client.app.registry, other_postgresql.freeze),
+            **{"db.deadline_seconds": str(10 * FAR_LATER), "db.pool_timeout_seconds": "2"},
+        )
+        rescue = threading.Timer(2 * FAR_LATER, other_postgresql.thaw)
+        rescue.start()
+        began = time.monotonic()
+        try:
+            client.post("/lines", status=200)
+            assert time.monotonic() - began < FAR_LATER
+        finally:
+            rescue.cancel()
+            other_postgresql.thaw()
+
+        assert "`myapp database recover`" in caplog.text
+        recover()
+        # What was asked of the frozen server it may do yet.
+        wait_until(lambda: (pair.lines, pair.prepared) == (BOTH, []), "both are committed")
 
 
 @pytest.fixture
@@ -223,6 +332,18 @@ class TestRecovery:
         assert decisions.decide(first, name) is decisions.Decision.ROLLBACK
         assert pair.lines == ([], [])
 
+    def test_sees_what_is_decided_while_it_waits(self, pair: Pair, engines, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(decisions, "UNDECIDED_MILLISECONDS", WAIT_SECONDS * 1000)
+        monkeypatch.setattr(decisions, "QUESTION_SECONDS", WAIT_SECONDS)
+        first, second = engines
+        with ThreadPoolExecutor(1) as threads, first.connect() as deciding:
+            name = decisions.announce(deciding, identity(second))
+            asking = threads.submit(decisions.decide, first, name)
+            wait_until(lambda: pair.rows(pair.first, WAITING) == [1], "it waits for the decision")
+            deciding.commit()
+
+            assert asking.result(WAIT_SECONDS) is decisions.Decision.COMMIT
+
     def test_two_at_once_agree(self, pair: Pair, engines):
         first, second = engines
         with first.begin() as connection:
@@ -248,6 +369,24 @@ class TestRecovery:
         assert recovery.forget(first, second) == 1
         assert pair.rows(pair.first, DECISIONS) == [waited_for]
         assert settled != waited_for
+
+    def test_keeps_a_decision_that_was_made_while_it_looked(self, pair: Pair, engines):
+        first, second = engines
+        made: list[str] = []
+
+        def decide(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+            if statement.startswith("SELECT gid") and not made:
+                # Prepared after the look at what is prepared, and decided before the look at the decisions.
+                with first.begin() as other:
+                    made.append(decisions.announce(other, identity(second)))
+                    prepare(pair, made[0])
+
+        sa.event.listen(second, "after_cursor_execute", decide)
+
+        assert recovery.forget(first, second) == 0
+        assert pair.rows(pair.first, DECISIONS) == made
+        assert recovery.settle(first, second, made[0]) is decisions.Decision.COMMIT
+        assert pair.lines == ([], ["second"])
 
     def test_leaves_the_clearing_up_to_whoever_is_at_it(self, pair: Pair, engines):
         first, second = engines

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +20,22 @@ from tests.integration.db.conftest import ENDLESS, MakeNotes, Note, NotesApp, Se
 
 WAIT_SECONDS = 10
 NEVER = 3600.0
+# For a process to start, to import the layer and to end, on a slow machine.
+PROCESS_SECONDS = 60
+
+# A program that ends while its dispatcher waits for somebody to wake it.
+FORGETFUL = f"""\
+import sys, threading
+from myapp import settings
+from myapp.db import dispatcher, engine, factory
+
+looked = threading.Event()
+sessions = factory.build(engine.build(settings.Database(url=sys.argv[1])))
+outbox = dispatcher.Dispatcher(sessions, lambda session: looked.set(), name="outbox", interval_seconds={NEVER})
+outbox.start()
+assert looked.wait({PROCESS_SECONDS})
+print("it looked")
+"""
 
 
 class Receiver:
@@ -239,6 +257,14 @@ class TestPromise22Dispatcher:
         assert outbox.stop(WAIT_SECONDS)
         # The batch under way was finished, and none begun.
         assert len(receiver.received) == 10
+
+    # How a process ends is the same on each database.
+    @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+    def test_keeps_no_process_alive_that_forgot_to_stop_it(self, notes_url: str, dialect: str):
+        command = [sys.executable, "-c", FORGETFUL, notes_url]
+        ended = subprocess.run(command, timeout=PROCESS_SECONDS, check=True, stdout=subprocess.PIPE, text=True)
+
+        assert ended.stdout == "it looked\n"
 
     def test_has_stopped_before_it_began(self, notes: NotesApp, receiver: Receiver):
         assert Dispatcher(notes.sessions, receiver.take_next, name="outbox").stop(WAIT_SECONDS)

@@ -127,7 +127,8 @@ class TestPromise11RetriedAtEveryPhase:
         assert notes.texts() == ["a body", "other"]
 
     @only_on_postgresql
-    def test_a_deadlock(self, make_notes: MakeNotes, dialect: str):
+    @in_every_surrounding
+    def test_a_deadlock(self, make_notes: MakeNotes, dialect: str, catch_all: bool, veto: bool):
         threads: list[threading.Thread] = []
 
         def view(request: Request) -> Response:
@@ -150,7 +151,7 @@ class TestPromise11RetriedAtEveryPhase:
             other.commit()
             other.close()
 
-        notes = make_notes(view)
+        notes = make_notes(view, catch_all=catch_all, configure=with_or_without(veto))
         add_first_note(notes)
         interfere(notes.engine, "INSERT INTO notes (id, text) VALUES (2, 'second')")
 

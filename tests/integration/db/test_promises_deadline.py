@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from myapp.db import errors
+from myapp.db.databases import postgresql
 from myapp.db.limits import admission, deadline
 from myapp.db.unit import Unit
 from tests.integration.db.conftest import ENDLESS, MakeNotes, NotesApp
@@ -23,6 +25,12 @@ WRITE = sa.text("INSERT INTO notes (id, text) VALUES (1, 'mine')")
 FAR_LATER = 5.0
 BUDGET = {"db.deadline_seconds": "0.3"}
 LONG = "30"
+
+# Each takes a moment, in which a deadline that was left behind would end it.
+LEISURELY = {
+    "postgresql": "SELECT count(*) FROM generate_series(1, 100000), pg_sleep(0.2)",
+    "sqlite": ("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000) SELECT count(*) FROM n"),
+}
 
 
 def write(request: Request) -> Response:
@@ -246,16 +254,30 @@ class TestPromise13OneDeadline:
 
         assert shown(notes) == before
 
-    @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-    def test_is_forgotten_with_the_request_that_had_it(self, make_notes: MakeNotes, dialect: str):
+    def test_is_forgotten_with_the_request_that_had_it(
+        self, make_notes: MakeNotes, dialect: str, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(postgresql, "SILENCE_SECONDS", 0.0)
         notes = make_notes(write, **{"db.pool_size": "1"})
         notes.client.post("/notes", headers={"Request-Timeout": "2"}, status=200)
         time.sleep(2.1)
-        raw = notes.engine.raw_connection()
-        count = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000) SELECT count(*) FROM n"
 
-        assert raw.dbapi_connection.execute(count).fetchone() == (100_000,)
-        raw.close()
+        with closing(notes.engine.raw_connection()) as raw:
+            assert raw.dbapi_connection.execute(LEISURELY[dialect]).fetchone() == (100_000,)
+
+    def test_refuses_what_begins_just_after_it_without_sending_it(self, make_notes: MakeNotes):
+        sent: list[str] = []
+        notes = make_notes(write)
+        sa.event.listen(notes.engine, "do_execute", lambda _cursor, statement, *_: sent.append(statement))
+        unit = Unit(readonly=True, deadline=deadline.after(30))
+        with closing(notes.sessions(unit=unit)) as session, pytest.raises(errors.DeadlineExceeded):
+            session.begin()
+            session.execute(sa.text("SELECT 1"))
+            # Much sooner than the server would be told again what remains.
+            unit.deadline = deadline.after(0)
+            session.execute(sa.text("SELECT 2"))
+
+        assert sent[-1] == "SELECT 1"
 
     def test_is_forgotten_where_another_thread_ends_the_work(self, make_notes: MakeNotes):
         session = make_notes(write).sessions(unit=Unit(readonly=True, deadline=deadline.after(30)))

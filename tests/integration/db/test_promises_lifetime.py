@@ -124,6 +124,16 @@ ENDINGS: dict[str, Callable[[Request], Response]] = {
 }
 
 
+class OtherMember:
+    """A member of the request's transaction that is no session, a mailer's say."""
+
+    def __init__(self) -> None:
+        self.aborts = 0
+
+    def abort(self, _transaction: object) -> None:
+        self.aborts += 1
+
+
 USES: dict[str, Callable[[Any], object]] = {
     "execute": lambda session: session.execute(ONE),
     "scalars": lambda session: session.scalars(ONE),
@@ -167,6 +177,19 @@ class TestPromise03DeadAfterTheRequest:
         assert notes.checked_out() == 0
         with pytest.raises(errors.SessionEnded, match="the request POST /notes"):
             kept[0].execute(ONE)
+
+    def test_an_exit_ends_the_work_of_the_transactions_other_members_too(self, make_notes: MakeNotes):
+        other = OtherMember()
+
+        def view(request: Request) -> Response:
+            request.tm.get().join(other)
+            request.dbsession.execute(ONE)
+            raise SystemExit
+
+        with pytest.raises(SystemExit):
+            make_notes(view).client.post("/notes")
+
+        assert other.aborts == 1
 
     @pytest.mark.parametrize("use", USES)
     def test_any_use_after_the_end_names_the_request(self, make_notes: MakeNotes, use: str):

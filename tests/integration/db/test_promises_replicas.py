@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 import webtest
@@ -67,7 +68,12 @@ def stream(request: Request) -> Response:
     return Response(app_iter=request.dbstream(rows), content_type="text/plain")
 
 
-VIEWS: dict[str, dict[str, object]] = {"page": {}, "fresh": {"primary": True}, "strict": {"isolation": "SERIALIZABLE"}}
+VIEWS: dict[str, dict[str, object]] = {
+    "page": {},
+    "fresh": {"primary": True},
+    "fixed": {"isolation": "REPEATABLE READ"},
+    "strict": {"isolation": "SERIALIZABLE"},
+}
 
 
 @dataclass
@@ -242,6 +248,32 @@ class TestPromise15ReadYourWrites:
 
             assert site.read(path="/stream").text == "old on the replica"
             assert site.read(token, path="/stream").text == "new on the primary"
+
+    def test_a_read_that_sees_one_moment_never_sees_one_before_it_was_asked_how_far_it_is(
+        self, make_site: MakeSite, pair: PostgresqlPair, monkeypatch: pytest.MonkeyPatch
+    ):
+        asked: list[int] = []
+        how_far = replicas.how_far
+
+        def slowly(driver: psycopg.Connection) -> int:
+            # The question fixes what is seen; the replica comes as far as it has to before it answers.
+            driver.execute("SELECT 1")
+            pair.resume_replay()
+            pair.wait_until_replayed()
+            asked.append(how_far(driver))
+            return asked[-1]
+
+        monkeypatch.setattr(routed, "how_far", slowly)
+        site = make_site(**{"retry.backoff_seconds": "0"})
+        (replica,) = site.client.app.registry["db.replicas"].members
+        with pair.replay_paused():
+            written = site.write("new")
+            # As one behind the same address that was further.
+            replica._answers, replica._replayed = True, reached(written)
+
+            assert site.read(written.headers[HEADER], path="/fixed").text == "new on the replica"
+        assert len(asked) == 1
+        assert asked[0] >= reached(written)
 
     def test_the_position_is_that_after_the_commit(self, make_site: MakeSite):
         answer = make_site().write("new")

@@ -255,6 +255,27 @@ class TestPromise20Run:
         assert notes.texts() == ["mine"]
         assert holds_nothing(notes)
 
+    def test_pauses_between_attempts_with_nothing_held(self, notes: NotesApp, monkeypatch: pytest.MonkeyPatch):
+        began: list[float] = []
+        held: list[bool] = []
+
+        def pause_seconds(attempt: int, _first_seconds: float) -> float:
+            held.append(not holds_nothing(notes))
+            return [0.2, 0.4][attempt]
+
+        def work(session: sa.orm.Session) -> None:
+            began.append(time.monotonic())
+            session.execute(WRITE)
+            if len(began) <= 2:
+                raise errors.Conflict("somebody was faster")
+
+        monkeypatch.setattr(retry, "pause_seconds", pause_seconds)
+        retry.run(notes.sessions, work)
+
+        assert began[1] - began[0] >= 0.2
+        assert began[2] - began[1] >= 0.4
+        assert held == [False, False]
+
     def test_gives_up_after_so_many_attempts(self, notes: NotesApp):
         attempts: list[object] = []
 

@@ -427,6 +427,26 @@ class TestStream:
         assert holds_nothing(notes)
         assert list(body) == []
 
+    def test_that_is_closed_on_its_way_lets_its_rows_tidy_up_while_their_session_lives(self, make_notes: MakeNotes):
+        tidied: list[object] = []
+
+        def view(request: Request) -> Response:
+            def rows(session: UnitOfWorkSession) -> Iterator[bytes]:
+                try:
+                    yield from lines(session, MANY)
+                finally:
+                    tidied.append(session.scalar(sa.text("SELECT 'tidy'")))
+
+            return Response(app_iter=request.dbstream(rows))
+
+        notes = make_notes(view)
+        body = notes.client.app(Request.blank("/notes").environ, lambda *_: None)
+        assert tidied == []
+        body.close()
+
+        assert tidied == ["tidy"]
+        assert holds_nothing(notes)
+
     def test_may_be_closed_by_another_thread_meanwhile(self, make_notes: MakeNotes):
         notes = make_notes(stream)
         for _ in range(20):

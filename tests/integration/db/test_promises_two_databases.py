@@ -6,7 +6,7 @@ The databases are two of a server of the test's own, which may prepare transacti
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import psycopg
@@ -23,9 +23,7 @@ from myapp.db.limits import admission
 from myapp.db.unit import Unit
 from tests.faults.cutting_proxy import cutting_proxy
 from tests.own_postgresql import OwnPostgresql, wait_until
-from tests.two_databases import COUNT, Last, Pair, application, write, write_both
-
-MakeClient = Callable[..., webtest.TestApp]
+from tests.two_databases import COUNT, Last, MakeClient, Pair, application, write, write_both
 
 WAIT_SECONDS = 30
 SERIALIZABLE = {"isolation": "SERIALIZABLE"}
@@ -33,22 +31,8 @@ BOTH = (["first"], ["second"])
 NEITHER: tuple[list[str], list[str]] = ([], [])
 
 
-@pytest.fixture
-def make_client(pair: Pair) -> Iterator[MakeClient]:
-    """Return a function that makes a client of the application around a view; afterwards nothing may be checked out."""
-    made: list[webtest.TestApp] = []
-
-    def make(
-        view: Callable[[Request], Response], *, first: str = pair.first, second: str = pair.second, **options: object
-    ) -> webtest.TestApp:
-        made.append(webtest.TestApp(application(first, second, view, **options)))
-        return made[-1]
-
-    yield make
-    for client in made:
-        for name in ("db.engine", "db.second.engine"):
-            assert client.app.registry[name].pool.checkedout() == 0
-            client.app.registry[name].dispose()
+class Refused(Exception):
+    """The domain's own."""
 
 
 def skew(engine: sa.Engine, text: str) -> None:
@@ -124,6 +108,24 @@ class TestTwoDatabases:
             assert pair.prepared == []
             assert waiting[0].result(WAIT_SECONDS).status_int == 200
         assert pair.lines == NEITHER
+
+    @pytest.mark.parametrize("broken", ["lines_pkey", "lines_parent_fkey"], ids=["in the view", "at the end"])
+    @pytest.mark.parametrize("refusing", ["dbsession", "second_dbsession"])
+    def test_both_raise_the_domains_own_error_for_a_constraint(
+        self, make_client: MakeClient, pair: Pair, refusing: str, broken: str
+    ):
+        def view(request: Request) -> Response:
+            write_both(request)
+            for _ in range(2 if broken == "lines_pkey" else 1):
+                write(getattr(request, refusing), "orphan", parent="nobody")
+            return Response()
+
+        def configure(config: Configurator) -> None:
+            config.add_constraint_error(broken, error=Refused)
+
+        assert make_client(view, configure=configure).post("/lines", status=500).text == "Refused"
+        assert pair.lines == NEITHER
+        assert pair.prepared == []
 
     @pytest.mark.parametrize(
         ("conflicting", "moment"),
