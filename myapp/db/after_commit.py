@@ -19,20 +19,24 @@ from myapp.db import errors
 
 Callback = Callable[[], object]
 
+CALLED = "db_called_back"
+
 
 @dataclass(frozen=True, slots=True)
 class _Hook:
     """A callback as a hook of the transaction, whose log names a failed one by its text."""
 
     callback: Callback
-    request: str
+    request: Request
+    name: str
 
     def __call__(self, is_committed: bool) -> None:
         if is_committed:
+            self.request.__dict__[CALLED] = True
             self.callback()
 
     def __str__(self) -> str:
-        return f"{self.callback!r}, to be called after the commit of {self.request}"
+        return f"{self.callback!r}, to be called after the commit of {self.name}"
 
 
 def after_commit(request: Request, callback: Callback) -> None:
@@ -52,4 +56,9 @@ def after_commit(request: Request, callback: Callback) -> None:
             f"request.after_commit() was called outside the transaction of {name}: before it began, or after it was "
             "committed or aborted. Use it in the view, or in another callback."
         ) from None
-    transaction.addAfterCommitHook(_Hook(callback, name if known is None else f"{name} (id {known})"))
+    transaction.addAfterCommitHook(_Hook(callback, request, name if known is None else f"{name} (id {known})"))
+
+
+def was_called(request: Request) -> bool:
+    """Say whether a callback of this attempt has been called, so that there must be no other attempt."""
+    return CALLED in request.__dict__

@@ -87,8 +87,8 @@ class Dispatcher:
                 return
             try:
                 may_be_more = self._handle()
-            # The thread goes on whatever a batch did: nobody would start it again.
-            except Exception:
+            # The thread goes on whatever a batch did, exit included: nobody would start it again.
+            except (Exception, SystemExit):
                 failures += 1
                 seconds = _pause_seconds(failures)
                 log.exception("%s failed %d time(s) in a row; again in %.1f s.", self._owner, failures, seconds)

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import psycopg
 from sqlalchemy import exc as sa_exc
 from sqlalchemy.orm import exc as orm_exc
 
@@ -120,6 +121,7 @@ POSTGRESQL: Mapping[str, Meaning] = {
     "25P04": Meaning(DeadlineExceeded, "transaction-timeout"),
     "25P03": Meaning(Unavailable, "idle-timeout"),
     "25006": Meaning(ReadOnly, "read-only"),
+    "08007": UNKNOWN,
     "08": Meaning(Unavailable, "connection"),
     "53": Meaning(Unavailable, "out-of-resources"),
     "57": Meaning(Unavailable, "server-ended"),
@@ -143,6 +145,9 @@ SQLITE: Mapping[int, Meaning] = {
     sqlite3.SQLITE_NOTADB: Meaning(Unavailable, "damaged-file"),
 }
 
+# What a driver raises past SQLAlchemy, through a cursor of its own.
+DRIVER_ERRORS = (psycopg.Error, sqlite3.Error)
+
 # By class, where there is no code: what SQLAlchemy finds out itself, and what a driver says of a server that it does
 # not reach.
 CLASSES: Sequence[tuple[type[Exception], Meaning]] = (
@@ -150,6 +155,7 @@ CLASSES: Sequence[tuple[type[Exception], Meaning]] = (
     (orm_exc.StaleDataError, Meaning(Conflict, "stale-row", is_retryable=True)),
     (sa_exc.TimeoutError, Meaning(Overloaded, "pool-exhausted")),
     (sa_exc.OperationalError, Meaning(Unavailable, "connection")),
+    (psycopg.OperationalError, Meaning(Unavailable, "connection")),
 )
 
 
@@ -168,24 +174,33 @@ def meaning(exc: BaseException) -> Meaning | None:
 
 def look_up(exc: BaseException) -> Meaning | None:
     """Return what the tables say of an error of SQLAlchemy or the driver."""
-    state = sqlstate(exc)
+    state, code = sqlstate(exc), sqlite_code(exc)
     if state is not None:
-        return POSTGRESQL.get(state) or POSTGRESQL.get(state[:2])
-    code = sqlite_code(exc)
-    if code is not None:
-        return SQLITE.get(code)
-    return next((found for kind, found in CLASSES if isinstance(exc, kind)), None)
+        found = POSTGRESQL.get(state) or POSTGRESQL.get(state[:2])
+    elif code is not None:
+        found = SQLITE.get(code)
+    else:
+        found = next((meaning for kind, meaning in CLASSES if isinstance(exc, kind)), None)
+    if found is not None and found.error is ReadOnly and _driver_error(exc) is exc:
+        # From the driver's own cursor, where nobody notes whether the unit of work was one that may write.
+        return None
+    return found
 
 
 def sqlstate(exc: BaseException) -> str | None:
     """Return the SQLSTATE of the driver's error, if it has one."""
-    return getattr(getattr(exc, "orig", None), "sqlstate", None)
+    return getattr(_driver_error(exc), "sqlstate", None)
 
 
 def sqlite_code(exc: BaseException) -> int | None:
     """Return SQLite's primary result code of the driver's error, if it has one."""
-    extended = getattr(getattr(exc, "orig", None), "sqlite_errorcode", None)
+    extended = getattr(_driver_error(exc), "sqlite_errorcode", None)
     return None if extended is None else extended & 0xFF
+
+
+def _driver_error(exc: BaseException) -> BaseException:
+    """Return the driver's error below one of SQLAlchemy's; one that is the driver's own is that."""
+    return getattr(exc, "orig", None) or exc
 
 
 def translate(exc: BaseException) -> DatabaseError | None:

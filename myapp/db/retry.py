@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import pyramid_retry
@@ -29,7 +29,7 @@ from pyramid.response import Response
 from pyramid.tweens import INGRESS
 from sqlalchemy import exc as sa_exc
 
-from myapp.db import errors, scope
+from myapp.db import after_commit, errors, scope
 from myapp.db.factory import Sessions
 from myapp.db.request_session import SESSIONS
 from myapp.db.session import UnitOfWorkSession
@@ -96,6 +96,7 @@ def repeating_tween(handler: Handler, registry: Registry) -> Handler:
     first_seconds: float = registry["db.settings"].retry_backoff_seconds
 
     def attempt(request: Request) -> Response:
+        sent = dict(request.environ)
         response = repeated = None
         try:
             response = handler(request)
@@ -107,6 +108,7 @@ def repeating_tween(handler: Handler, registry: Registry) -> Handler:
                 _let_pass(request)
             else:
                 _pause(repeated)
+                _restore(request.environ, sent)
         if repeated is not None:
             # Answered by an exception view, for nobody.
             raise repeated.exception
@@ -136,7 +138,7 @@ def run(
         try:
             with scope.session_scope(sessions, isolation=isolation, timeout_seconds=left, owner=owner) as session:
                 return work(session)
-        except (errors.DatabaseError, sa_exc.SQLAlchemyError) as exc:
+        except (errors.DatabaseError, sa_exc.SQLAlchemyError, *errors.DRIVER_ERRORS) as exc:
             meaning = errors.meaning(exc)
             seconds = pause_seconds(attempt, BACKOFF_SECONDS)
             attempt += 1
@@ -150,6 +152,10 @@ def run(
 
 def _repeated(request: Request, exc: BaseException, first_seconds: float) -> Repeated | None:
     """Return what is to be told of the next attempt; None if there is none, or no time for it."""
+    meaning = errors.meaning(exc)
+    if meaning is not None and meaning.is_retryable:
+        # One of the driver's own, which passed no listener of the engine.
+        pyramid_retry.mark_error_retryable(exc)
     if _is_committed(request) or not pyramid_retry.is_error_retryable(request, exc):
         return None
     seconds = pause_seconds(request.environ[ATTEMPT], first_seconds)
@@ -164,7 +170,12 @@ def _repeated(request: Request, exc: BaseException, first_seconds: float) -> Rep
 
 
 def _is_committed(request: Request) -> bool:
-    """Say whether what failed is not the unit of work, which is done, but something after it: another tween, say."""
+    """Say whether what failed is not the unit of work, which is done, but something after it: another tween, say.
+
+    What only read may be done again, a stream that failed at its beginning for one, but for what was called back.
+    """
+    if after_commit.was_called(request):
+        return True
     sessions = (request.__dict__.get(name) for name in SESSIONS)
     units = [session.unit for session in sessions if session is not None]
     return any(unit.report.committed and not unit.readonly for unit in units)
@@ -174,6 +185,15 @@ def _let_pass(request: Request) -> None:
     environ = request.environ
     if ATTEMPT in environ:
         environ[ATTEMPTS] = environ[ATTEMPT] + 1
+
+
+def _restore(environ: dict[str, Any], sent: dict[str, Any]) -> None:
+    """Let the next attempt find what this one found: the same environ, with a body that nobody has read."""
+    environ.clear()
+    environ.update(sent)
+    # What WebOb remembers of a form holds uploads that may have been read.
+    environ.pop("webob._parsed_post_vars", None)
+    environ["wsgi.input"].seek(0)
 
 
 def _pause(repeated: Repeated) -> None:

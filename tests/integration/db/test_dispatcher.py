@@ -143,6 +143,18 @@ class TestPromise22Dispatcher:
 
         assert receiver.has(1)
 
+    def test_goes_on_after_a_batch_that_wanted_to_exit(self, notes: NotesApp, receiver: Receiver, start):
+        def take_next(session: UnitOfWorkSession) -> bool:
+            if receiver.attempts == 0:
+                receiver.attempts += 1
+                raise SystemExit(3)
+            return receiver.take_next(session)
+
+        add(notes, 1)
+        start(notes, take_next)
+
+        assert receiver.has(1)
+
     def test_misses_nobody_who_wakes_it_while_it_works(self, notes: NotesApp, start):
         looks: list[int] = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import exc as orm_exc
@@ -28,6 +29,7 @@ EXPECTED = {
     "25P04": DeadlineExceeded,
     "25P03": Unavailable,
     "25006": ReadOnly,
+    "08007": OutcomeUnknown,
     "08006": Unavailable,
     "53100": Unavailable,
     "57P01": Unavailable,
@@ -56,6 +58,18 @@ class TestPromise12MeaningsOfPostgresql:
 
         assert type(found) is meaning
         assert "secret" not in str(found)
+
+    @only_on_postgresql
+    @pytest.mark.parametrize(("state", "meaning"), EXPECTED.items())
+    def test_each_row_through_a_cursor_of_the_drivers(
+        self, sessions: Sessions, dialect: str, state: str, meaning: type[DatabaseError]
+    ):
+        with pytest.raises(psycopg.Error) as caught, scope.session_scope(sessions) as session:
+            session.connection().connection.driver_connection.execute(error(state))
+
+        found = errors.translate(caught.value)
+        # Whether a unit of work may write is nothing that the driver knows.
+        assert type(found) is (type(None) if meaning is ReadOnly else meaning)
 
     def test_no_row_is_left_out(self):
         assert {state if state in errors.POSTGRESQL else state[:2] for state in EXPECTED} == set(errors.POSTGRESQL)

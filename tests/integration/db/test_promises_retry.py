@@ -19,6 +19,7 @@ from sqlalchemy.orm import exc as orm_exc
 
 from myapp.db import errors, retry
 from myapp.db.limits import admission
+from myapp.db.session import UnitOfWorkSession
 from tests.integration.db.conftest import MakeNotes, NotesApp
 
 WRITE = sa.text("INSERT INTO notes (id, text) VALUES (1, 'mine')")
@@ -53,6 +54,64 @@ def holds_nothing(notes: NotesApp) -> bool:
 
 def subscribed(seen: list[object], kind: type) -> Callable[[Configurator], None]:
     return lambda config: config.add_subscriber(seen.append, kind)
+
+
+class TestPromise11TheNextAttempt:
+    def test_finds_the_request_as_it_was_sent(self, make_notes: MakeNotes):
+        def view(request: Request) -> Response:
+            # Each of them is used up, or changed, by the attempt that reads it.
+            upload = request.POST["file"].file.read()
+            seen = (request.environ.get("mine"), request.path_info, upload)
+            request.environ["mine"] = "left behind"
+            request.path_info_pop()
+            conflict_first(request)
+            return Response(repr(seen))
+
+        answer = make_notes(view).client.post("/notes", upload_files=[("file", "a.txt", b"all of it")])
+
+        assert answer.text == repr((None, "/notes", b"all of it"))
+
+    @pytest.mark.parametrize("read", ["body", "body_file", "wsgi.input"])
+    def test_can_read_the_body_again(self, make_notes: MakeNotes, read: str):
+        def view(request: Request) -> Response:
+            streams = {"body_file": request.body_file, "wsgi.input": request.environ["wsgi.input"]}
+            body = request.body if read == "body" else streams[read].read()
+            conflict_first(request)
+            return Response(body)
+
+        assert make_notes(view).client.post("/notes", b"all of it").text == "all of it"
+
+    @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+    @with_and_without_exception_view
+    def test_follows_a_conflict_that_only_the_driver_saw(self, make_notes: MakeNotes, dialect: str, catch_all: bool):
+        def view(request: Request) -> Response:
+            if request.environ["retry.attempt"] == 0:
+                conflict = "DO $$ BEGIN RAISE 'in the way' USING ERRCODE = '40001'; END $$"
+                request.dbsession.connection().connection.driver_connection.execute(conflict)
+            request.dbsession.execute(WRITE)
+            return Response()
+
+        notes = make_notes(view, catch_all=catch_all)
+        notes.client.post("/notes", status=200)
+
+        assert notes.texts() == ["mine"]
+
+    @pytest.mark.parametrize("uses", ["the session", "no session"])
+    def test_is_none_once_a_callback_was_called(self, make_notes: MakeNotes, uses: str):
+        called: list[int] = []
+
+        def view(request: Request) -> Response:
+            def rows(_session: UnitOfWorkSession) -> Iterator[bytes]:
+                raise errors.Conflict("somebody was faster")
+                yield b""
+
+            if uses == "the session":
+                request.dbsession.execute(sa.text("SELECT 1"))
+            request.after_commit(lambda: called.append(request.environ["retry.attempt"]))
+            return Response(app_iter=request.dbstream(rows))
+
+        assert "Conflict" in make_notes(view).client.get("/notes", status=500).text
+        assert called == [0]
 
 
 class TestPromise11TheDiscardedAttempt:
