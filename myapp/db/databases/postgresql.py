@@ -84,8 +84,8 @@ def ping(dialect: Dialect, connection: Any) -> None:
 
 
 def has_begun(connection: Any) -> bool:
-    """Say whether the driver's connection is inside a transaction, failed or not."""
-    return _status(connection) in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+    """Say whether the driver's connection is inside a transaction, failed or not, or in the middle of a statement."""
+    return _status(connection) in (TransactionStatus.ACTIVE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
 def _connect(
@@ -175,6 +175,10 @@ def _note_statement(connection: Connection, *_statement: object) -> None:
 def _refuse_lost_work(connection: Connection) -> None:
     """Refuse to commit what is over: PostgreSQL answers COMMIT in a failed transaction with ROLLBACK and no error."""
     status = _status(connection.connection.dbapi_connection)
+    if status == TransactionStatus.ACTIVE:
+        raise errors.SessionMisuse(
+            "A stream() or copy() of the driver's is still open. Read it to its end or leave it, in the unit of work."
+        )
     is_over = connection.info[STATEMENTS_RAN] and status == TransactionStatus.IDLE
     if is_over or status == TransactionStatus.INERROR:
         raise errors.UnitOfWorkAborted(OVER)

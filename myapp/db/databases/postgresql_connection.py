@@ -7,9 +7,11 @@ off without a word). This connection gives up on it.
 from __future__ import annotations
 
 import math
+import threading
 import time
+import weakref
 from collections.abc import Generator
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 
@@ -26,6 +28,40 @@ class PassingCursor(psycopg.ServerCursor[Any]):
         """Say nothing: whoever stops reading lets go of it, and the driver would warn of that."""
 
 
+class _BoundedLock:
+    """The driver's lock on a connection, which nobody waits for longer than the connection has.
+
+    A `stream()` or `copy()` of the driver's holds it until it is read or left. Its own thread would wait for ever.
+
+    Raises:
+        psycopg.OperationalError: it was not free in time; the connection is closed.
+    """
+
+    def __init__(self, connection: BoundedConnection) -> None:
+        self._connection = weakref.ref(connection)
+        self._lock = threading.Lock()
+        self._holder: int | None = None
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            self._wait()
+        self._holder = threading.get_ident()
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self._holder = None
+        self._lock.release()
+
+    def _wait(self) -> None:
+        connection = self._connection()
+        by = math.inf if connection is None else connection.answer_by
+        seconds = 0.0 if self._holder == threading.get_ident() else max(by - time.monotonic(), 0.0)
+        if self._lock.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)):
+            return
+        if connection is not None:
+            connection.close()
+        raise psycopg.OperationalError("the connection is busy with a stream() or copy() that was not ended")
+
+
 class BoundedConnection(psycopg.Connection[Any]):
     """A connection that is given up when the server says nothing until `answer_by`, on the monotonic clock.
 
@@ -39,6 +75,7 @@ class BoundedConnection(psycopg.Connection[Any]):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.server_cursor_factory = PassingCursor
+        self.lock = cast(Any, _BoundedLock(self))
 
     # Private, hence pinned; the tests of a silent server would notice.
     @classmethod

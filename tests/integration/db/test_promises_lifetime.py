@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from pyramid import httpexceptions, tweens
@@ -16,6 +19,7 @@ from pyramid.response import Response
 from myapp.db import errors, scope
 from tests.integration.db.conftest import MakeNotes, Note, ServerError
 
+WAIT_SECONDS = 10
 ONE = sa.text("SELECT 1")
 
 
@@ -217,6 +221,63 @@ class TestPromise03DeadAfterTheRequest:
         app_iter.close()
 
         assert notes.checked_out() == 0
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("way", ["stream", "copy"])
+class TestPromise03WhatTheDriverLeavesOpen:
+    """A stream() or copy() of the driver's holds the driver's lock, for which its own thread would wait for ever."""
+
+    @pytest.mark.parametrize("ending", ["raises", "returns", "goes on"])
+    def test_ends_with_the_request(self, make_notes: MakeNotes, dialect: str, way: str, ending: str):
+        kept: list[Any] = []
+
+        def view(request: Request) -> Response:
+            kept.append(left_open(request, way))
+            if ending == "raises":
+                raise ServerError
+            if ending == "goes on":
+                request.dbsession.execute(ONE)
+            return Response()
+
+        notes = make_notes(view, **{"db.pool_size": "1", "retry.attempts": "1"})
+
+        # It must not hang, nor be a success.
+        assert notes.client.get("/notes", status="*").status_int == 500
+        assert notes.checked_out() == 0
+        with notes.engine.connect() as connection:
+            connection.execute(ONE)
+
+    def test_is_given_up_by_another_thread_in_time(self, make_notes: MakeNotes, dialect: str, way: str):
+        ended: list[BaseException] = []
+
+        def view(request: Request) -> Response:
+            kept = left_open(request, way)
+            driver = request.dbsession.connection().connection.driver_connection
+            driver.answer_by = time.monotonic() + 0.1
+            with ThreadPoolExecutor(1) as threads:
+                try:
+                    threads.submit(driver.execute, "SELECT 1").result(WAIT_SECONDS)
+                except psycopg.OperationalError as exc:
+                    ended.append(exc)
+            assert kept is not None
+            return Response()
+
+        make_notes(view, **{"retry.attempts": "1"}).client.get("/notes", status="*")
+
+        assert "was not ended" in str(ended[0])
+
+
+def left_open(request: Request, way: str) -> Any:
+    """Return what was begun on the driver's connection, and is kept by whoever is given it."""
+    cursor = request.dbsession.connection().connection.driver_connection.cursor()
+    if way == "stream":
+        found = cursor.stream("SELECT generate_series(1, 1000)")
+        next(found)
+        return found
+    copy = cursor.copy("COPY (SELECT generate_series(1, 1000)) TO STDOUT")
+    copy.__enter__()
+    return copy
 
 
 class TestPromise04OneThread:
