@@ -45,8 +45,8 @@ class Policy(Protocol):
         """Say whether the driver's connection is inside a transaction."""
 
 
-def build(database: settings.Database) -> Engine:
-    """Return an engine for the database; no connection is made yet.
+def build(database: settings.Database, *, before_begin: Callable[[Connection], None] | None = None) -> Engine:
+    """Return an engine for the database; no connection is made yet. `before_begin` is called before each BEGIN.
 
     Shape: a pool of `pool_size` connections without overflow, so that a request beyond it waits, bounded.
     """
@@ -58,6 +58,8 @@ def build(database: settings.Database) -> Engine:
     )
     event.listen(engine, "commit", _let_owners_commit_in_time)
     with measuring.around(engine):
+        if before_begin is not None:
+            event.listen(engine, "begin", before_begin)
         policy.listen(engine, database)
         judging.listen(engine)
     _ping_after_idling(engine, policy)

@@ -18,10 +18,10 @@ import psycopg
 import pyramid_retry
 from sqlalchemy import event
 from sqlalchemy import exc as sa_exc
-from sqlalchemy.engine import Engine, ExceptionContext
+from sqlalchemy.engine import Connection, ExceptionContext
 
 from myapp import settings
-from myapp.db import engine, errors
+from myapp.db import engine, errors, unit
 from myapp.db.replication.position import PRIMARY_ONLY
 from myapp.db.unit import Unit
 
@@ -31,9 +31,11 @@ LEFT_ALONE_SECONDS = 5.0
 # BEGIN costs a server nothing: one that needs longer serves nobody.
 ANSWER_SECONDS = 1.0
 
+# How far a connection's server has come, as far as that connection was told.
+REPLAYED = "db.replayed"
+
 # A standby knows no serializable transactions.
 PRIMARY_ISOLATION = "SERIALIZABLE"
-EACH_STATEMENT = "READ COMMITTED"
 
 # A replica that was promoted goes on writing the log that it replayed before.
 HOW_FAR = """
@@ -51,13 +53,13 @@ def how_far(driver: Any) -> int:
 class Replica:
     """One replica, as this process knows it."""
 
-    def __init__(self, bind: Engine) -> None:
-        self.engine = bind
+    def __init__(self, database: settings.Database) -> None:
+        self.engine = engine.build(database, before_begin=self._require_replayed)
         self._lock = threading.Lock()
         self._answers = False
         self._replayed = 0
         self._ask_at = 0.0
-        event.listen(bind, "handle_error", self._note_error)
+        event.listen(self.engine, "handle_error", self._note_error)
 
     def serves(self, position: int | None) -> bool:
         """Say whether to read from it now, and see everything up to the position.
@@ -82,6 +84,29 @@ class Replica:
                 return False
             self._ask_at = now + LEFT_ALONE_SECONDS
             return True
+
+    def _require_replayed(self, connection: Connection) -> None:
+        """Make sure of the very connection that will read: the pool may have made it anew, to an older copy.
+
+        Before its transaction begins, since at a stricter isolation that fixes what it sees.
+
+        Raises:
+            Conflict: it is behind; the next attempt asks before it comes here.
+        """
+        position = unit.of(connection).position
+        if position is None or connection.info.get(REPLAYED, 0) >= position:
+            return
+        driver: Any = connection.connection.driver_connection
+        driver.answer_by = time.monotonic() + ANSWER_SECONDS
+        try:
+            connection.info[REPLAYED] = replayed = how_far(driver)
+        except psycopg.Error as exc:
+            self.forget_how_far()
+            connection.invalidate(exc)
+            raise errors.Conflict("The replica was lost while the request began; nothing was read.") from exc
+        if replayed < position:
+            self.forget_how_far()
+            raise errors.Conflict("The replica has not come as far as it had; nothing was read.")
 
     def forget_how_far(self) -> None:
         """Ask again before the next read with a position: who answers there may be another one."""
@@ -145,12 +170,8 @@ class Replicas:
         first = next(self._turns) % len(self.members)
         return self.members[first:] + self.members[:first]
 
-    def fixes_what_it_sees(self, unit: Unit) -> bool:
-        """Say whether a unit of work sees the data as of its first statement, and not of each."""
-        return (unit.isolation or self._isolation or EACH_STATEMENT) != EACH_STATEMENT
-
 
 def build(database: settings.Database) -> Replicas:
     """Return the replicas of the settings; no connection is made yet."""
-    binds = [engine.build(dataclasses.replace(database, url=url)) for url in database.replica_urls]
-    return Replicas([Replica(bind) for bind in binds], isolation=database.isolation)
+    known = [Replica(dataclasses.replace(database, url=url)) for url in database.replica_urls]
+    return Replicas(known, isolation=database.isolation)

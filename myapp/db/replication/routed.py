@@ -17,13 +17,10 @@ from sqlalchemy.orm import SessionTransaction
 from myapp.db import errors, factory
 from myapp.db.factory import Sessions
 from myapp.db.replication.position import PRIMARY_ONLY
-from myapp.db.replication.replicas import ANSWER_SECONDS, Replica, Replicas, how_far
+from myapp.db.replication.replicas import ANSWER_SECONDS, Replicas
 from myapp.db.session import UnitOfWorkSession
 
 log = logging.getLogger(__name__)
-
-# How far a connection's server has come, as far as that connection was told.
-REPLAYED = "db.replayed"
 
 # What was inserted into the log, flushed or not: no commit that anyone has seen lies behind it.
 HERE = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
@@ -46,7 +43,6 @@ class RoutedSession(UnitOfWorkSession):
     def __init__(self, bind: Any = None, *, replicas: Replicas, **options: Any) -> None:
         super().__init__(bind, **options)
         self.connection_held: Connection | None = None
-        self.replica: Replica | None = None
         self._replicas = replicas
 
     def _enter(self, bind: Engine | Connection) -> Engine | Connection:
@@ -59,7 +55,6 @@ class RoutedSession(UnitOfWorkSession):
                 continue
             if replica.serves(self.unit.position):
                 self.unit.begin_seconds = ANSWER_SECONDS
-                self.replica = replica
                 # Every statement asks for it again.
                 self.bind = replica.engine
                 return replica.engine
@@ -72,25 +67,6 @@ class RoutedSession(UnitOfWorkSession):
             _require_primary(bind)
         return bind
 
-    def require_replayed(self, replica: Replica, connection: Connection, position: int) -> None:
-        """Make sure of the very connection that will read: the pool may have made it anew, to an older copy.
-
-        Raises:
-            Conflict: it is behind, or what it sees was fixed before it was asked; the next attempt finds it asked.
-        """
-        if connection.info.get(REPLAYED, 0) >= position:
-            return
-        try:
-            replayed = how_far(connection.connection.driver_connection)
-        except psycopg.Error as exc:
-            replica.forget_how_far()
-            raise errors.Conflict("The replica was lost while the request began; nothing was read.") from exc
-        connection.info[REPLAYED] = replayed
-        if replayed < position:
-            replica.forget_how_far()
-        if replayed < position or self._replicas.fixes_what_it_sees(self.unit):
-            raise errors.Conflict("The replica was not asked in time how far it is; nothing was read.")
-
 
 def _require_primary(bind: Engine | Connection) -> None:
     """Find out before a write begins whether there is a primary, since without one reads still go on."""
@@ -102,8 +78,6 @@ def _require_primary(bind: Engine | Connection) -> None:
 
 def _hold(session: RoutedSession, _transaction: SessionTransaction, connection: Connection) -> None:
     session.connection_held = connection
-    if session.replica is not None and session.unit.position is not None:
-        session.require_replayed(session.replica, connection, session.unit.position)
 
 
 def _note_position(session: RoutedSession) -> None:

@@ -263,8 +263,8 @@ class TestPromise15ReadYourWrites:
             asked.append(how_far(driver))
             return asked[-1]
 
-        monkeypatch.setattr(routed, "how_far", slowly)
-        site = make_site(**{"retry.backoff_seconds": "0"})
+        monkeypatch.setattr(replicas, "how_far", slowly)
+        site = make_site(**{"retry.attempts": "1"})
         (replica,) = site.client.app.registry["db.replicas"].members
         with pair.replay_paused():
             written = site.write("new")
