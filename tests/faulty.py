@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import threading
+from collections import Counter
 from contextlib import closing
 from typing import Any
 
@@ -39,6 +40,8 @@ class Faults:
 
     def __init__(self, every: int) -> None:
         self.injected = 0
+        # By the name of the database.
+        self.injected_at_commit = Counter[str]()
         self._every = every
         self._done = 0
         self._lock = threading.Lock()
@@ -55,12 +58,14 @@ class Faults:
         event.listen(engine, "do_executemany", statements)
         event.listen(engine, event_at_end, at_end)
 
-    def is_due(self) -> bool:
-        """Count one more, and say whether it is to fail."""
+    def is_due(self, *, commit_on: str | None = None) -> bool:
+        """Count one more, a statement or a COMMIT on this database, and say whether it is to fail."""
         with self._lock:
             self._done += 1
             is_due = self._done % self._every == 0
             self.injected += is_due
+            if is_due and commit_on is not None:
+                self.injected_at_commit[commit_on] += 1
             return is_due
 
     def _execute_on_postgresql(self, cursor: Any, statement: str, _parameters: Any, context: Any) -> None:
@@ -70,7 +75,7 @@ class Faults:
 
     def _commit_on_postgresql(self, connection: Connection) -> None:
         # One that only reads can make no trigger.
-        if _is_request(connection) and not unit.of(connection).readonly and self.is_due():
+        if _is_request(connection) and not unit.of(connection).readonly and self.is_due(commit_on="postgresql"):
             connection.connection.driver_connection.execute(AT_COMMIT.format(state=next(self._states)))
 
     def _execute_on_sqlite(self, cursor: Any, statement: str, _parameters: Any, context: Any) -> bool:
@@ -92,7 +97,7 @@ class Faults:
             is_request = False
 
             def commit(self) -> None:
-                if self.is_request and self.in_transaction and faults.is_due():
+                if self.is_request and self.in_transaction and faults.is_due(commit_on="sqlite"):
                     raise busy()
                 super().commit()
 

@@ -7,6 +7,7 @@ than anyone waits.
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -19,9 +20,12 @@ from tests.faulty import Faults
 FAULT_AT_EVERY = 101
 # So few mean that the injector was not at work.
 FAULTS_MIN = 100
+# On each database.
+FAULTS_AT_COMMIT_MIN = 3
 
 FAULTS = pytest.StashKey[Faults]()
-INJECTED = pytest.StashKey[int]()
+# In all under "all", and those at COMMIT by the name of the database.
+INJECTED = pytest.StashKey[Counter[str]]()
 
 
 # By name, the databases that the variant is about.
@@ -86,25 +90,37 @@ def _is_for(variant: str, item: pytest.Item) -> bool:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Tell how many faults there were, or see to it that there were enough."""
     config = session.config
-    injected = config.stash[FAULTS].injected if FAULTS in config.stash else 0
+    faults = config.stash.get(FAULTS, None)
+    injected = {} if faults is None else {"all": faults.injected, **faults.injected_at_commit}
     if hasattr(config, "workeroutput"):
         config.workeroutput["injected"] = injected
         return
     if config.getoption("variant") == "pgbouncer" and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         # The machine has no PgBouncer, as the summary says.
         session.exitstatus = pytest.ExitCode.OK
-    config.stash[INJECTED] = config.stash.get(INJECTED, 0) + injected
-    if config.getoption("variant") == "faults" and config.stash[INJECTED] < FAULTS_MIN:
+    _add(config, injected)
+    if config.getoption("variant") == "faults" and not _are_enough(config.stash[INJECTED]):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node) -> None:
-    output = getattr(node, "workeroutput", {})
-    node.config.stash[INJECTED] = node.config.stash.get(INJECTED, 0) + output.get("injected", 0)
+    _add(node.config, getattr(node, "workeroutput", {}).get("injected", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.getoption("variant") == "faults":
-        injected = config.stash.get(INJECTED, 0)
-        terminalreporter.write_line(f"injected: {injected} faults, of {FAULTS_MIN} at least")
+        injected = config.stash.get(INJECTED, Counter())
+        at_commit = " and ".join(f"{injected[name]} on {name}" for name in VARIANTS["faults"])
+        terminalreporter.write_line(
+            f"injected: {injected['all']} faults, of {FAULTS_MIN} at least; "
+            f"at COMMIT {at_commit}, of {FAULTS_AT_COMMIT_MIN} at least on each"
+        )
+
+
+def _are_enough(injected: Counter[str]) -> bool:
+    return injected["all"] >= FAULTS_MIN and all(injected[name] >= FAULTS_AT_COMMIT_MIN for name in VARIANTS["faults"])
+
+
+def _add(config: pytest.Config, injected: Mapping[str, int]) -> None:
+    config.stash.setdefault(INJECTED, Counter()).update(injected)
