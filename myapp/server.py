@@ -29,6 +29,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 from waitress.task import WSGITask
 from waitress.trigger import trigger
+from waitress.utilities import logger
 
 from myapp import settings
 from myapp.db import engine
@@ -42,6 +43,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LINGER_SECONDS = 0.5
 # What an idle worker thread takes to end, generously.
 WORKER_END_SECONDS = 0.2
+
+_ESCAPES = {number: f"%{number:02X}" for number in (*range(32), 127)}
 
 
 def make(_global_config: Mapping[str, str], **raw: str) -> Callable[[WSGIApplication], None]:
@@ -66,6 +69,18 @@ def make(_global_config: Mapping[str, str], **raw: str) -> Callable[[WSGIApplica
             engine.dispose_all()
 
     return serve
+
+
+class OneLine(logging.Filter):
+    """Escape what would end a line of the log: waitress logs addresses as they were sent, and anyone could add one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass, on one line."""
+        record.msg, record.args = record.getMessage().translate(_ESCAPES), ()
+        return True
+
+
+_one_line = OneLine()
 
 
 class Task(WSGITask):  # type: ignore[misc]
@@ -126,6 +141,7 @@ class Server:
         for door in self._doors:
             door.ending = self._ending
             door.channel_class = Channel
+        logger.addFilter(_one_line)
         server.print_listen("Serving on http://{}:{}")
 
     def end(self) -> None:

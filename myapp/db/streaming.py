@@ -175,5 +175,6 @@ def _fetch_piecemeal(state: ORMExecuteState) -> None:
     """Have rows fetched some at a time: on PostgreSQL by a cursor on the server, on SQLite by stepping on."""
     # What completes a single object is small, and SQLAlchemy refuses to load it piecemeal.
     is_part = state.is_relationship_load or state.is_column_load
-    if not is_part and (state.is_select or isinstance(state.statement, TextClause)):
+    is_query = state.is_select or state.is_from_statement or isinstance(state.statement, TextClause)
+    if is_query and not is_part:
         state.update_execution_options(yield_per=state.execution_options.get("yield_per", ROWS_PER_FETCH))

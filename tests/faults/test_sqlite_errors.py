@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import resource
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -99,6 +100,31 @@ class TestDisk:
         found.refuse("unavailable")
 
         away.rename(file.parent)
+        found.sell()
+
+    @pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced"])
+    def test_that_goes_while_it_is_open_takes_nothing_along(self, open_books: OpenBooks, file: Path, replaced: bool):
+        found = open_books()
+        found.sell()
+        found.engine.dispose()
+        copy = file.with_name("copy")
+        shutil.copyfile(file, copy)
+        recorded = found.shop.must(200, "GET", "transactions")["items"]
+        if replaced:
+            copy.replace(file)
+        else:
+            file.unlink()
+
+        found.refuse("unavailable")
+        if not replaced:
+            # Neither does a new connection make another file.
+            found.engine.dispose()
+            found.refuse("unavailable")
+            assert not file.exists()
+            copy.replace(file)
+
+        found.shop.call("GET", "transactions")
+        assert found.shop.must(200, "GET", "transactions")["items"] == recorded
         found.sell()
 
     def test_that_is_damaged_is_unavailable(self, open_books: OpenBooks, file: Path):

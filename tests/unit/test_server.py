@@ -33,6 +33,8 @@ class Slow:
 
     def __call__(self, environ, start_response):
         path = environ["PATH_INFO"]
+        if path.startswith("/broken"):
+            raise RuntimeError
         if path == "/slow":
             self.begun.set()
             assert self.go_on.wait(WAIT_SECONDS)
@@ -210,6 +212,16 @@ class TestEnd:
         assert served.ended()
         assert served.application.finished == ["/slow"]
         assert "every request was finished" in caplog.text
+
+    def test_lets_nobody_forge_a_line_of_the_log(self, serve: Serve, caplog: pytest.LogCaptureFixture):
+        served = serve()
+        with served.connect() as client:
+            client.sendall(request("/broken%0D%0Amethod=GET%20status=200"))
+            assert "500" in read_all(client)
+
+        (record,) = [each for each in caplog.records if "/broken" in each.getMessage()]
+        assert record.getMessage() == "Exception while serving /broken%0D%0Amethod=GET status=200"
+        caplog.clear()
 
     def test_hears_who_was_connected_before_the_doors_closed(self, serve: Serve):
         served = serve(run=False)

@@ -103,6 +103,9 @@ def soon(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
+NUMBERS = "SELECT i AS id, 'a note' AS text, NULL::integer AS parent_id FROM generate_series(1, 3) i"
+
+
 class TestPromise21Streaming:
     @pytest.mark.slow
     def test_takes_constant_memory_for_a_million_rows(self, make_notes: MakeNotes, serve):
@@ -120,6 +123,29 @@ class TestPromise21Streaming:
         assert received == 1_000_000 * LINE_BYTES
         assert most - before < 20_000_000
         assert soon(lambda: holds_nothing(served.notes))
+
+    @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+    @pytest.mark.parametrize(
+        "query",
+        [sa.text(NUMBERS), sa.select(Note).from_statement(sa.text(NUMBERS)), sa.select(Note.id), sa.select(Note)],
+        ids=["text", "entities of text", "columns", "entities"],
+    )
+    def test_fetches_the_rows_of_any_query_by_a_cursor_on_the_server(
+        self, make_notes: MakeNotes, dialect: str, query: sa.Executable
+    ):
+        def view(request: Request) -> Response:
+            def rows(session: UnitOfWorkSession) -> Iterator[bytes]:
+                found = session.execute(query)
+                cursors = session.connection().exec_driver_sql("SELECT count(*) FROM pg_cursors").scalar_one()
+                yield f"{cursors} for {len(found.all())}".encode()
+
+            return Response(app_iter=request.dbstream(rows))
+
+        notes = make_notes(view)
+        with scope.session_scope(notes.sessions) as session:
+            session.add_all(Note(id=number, text="a note") for number in range(3))
+
+        assert notes.client.get("/notes", status=200).text == "1 for 3"
 
     def test_keeps_its_session_until_the_body_is_sent(self, make_notes: MakeNotes, serve):
         sessions: list[UnitOfWorkSession] = []
