@@ -22,7 +22,7 @@ from types import FrameType
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 # Beside create_server, what is used of waitress is not in its documentation; constraints.txt pins it, and
-# tests/faults/test_shutdown.py holds it to what is expected here.
+# tests/unit/test_server.py holds it to what is expected here.
 from waitress import create_server, wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel

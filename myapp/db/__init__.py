@@ -2,6 +2,19 @@
 
 Settings: `sqlalchemy.url` and what `myapp.settings.DATABASE` lists. Views declare what differs with `db={…}`
 (see `options`). What is promised, and how each promise is kept, is in docs/sessions.md.
+
+    made and joined            request_session  from the one factory: factory, session, engine
+    ended                      request_session  SessionMember with the transaction, ending_tween in any other case
+    repeated, or not           retry            by what an error means: errors, judging, constraints
+    declared by a view         view, options
+    carried along              unit             what one unit of work may do, until when, and what it did
+    said at BEGIN              databases        one file for each database
+    waiting                    limits           the line before the pool, the deadline
+    primary or replica         replication
+    told                       telemetry        report, metrics, log line, trace, counting in tests
+    two at once                two_databases
+    beside the view            streaming, after_commit, dispatcher
+    without a request          scope, retry.run; in tests sandbox
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a view declares of its unit of work with `db={…}`, and the defaults.
 
-readonly   the database refuses writes          default: GET and HEAD are, other methods are not
+readonly   the database refuses writes          default: GET, HEAD and OPTIONS are, others not
 isolation  "READ COMMITTED" | "REPEATABLE READ" | "SERIALIZABLE"        default: the setting db.isolation
 retry      attempts in all; 1 never repeats     default: the setting retry.attempts, which is also the most
 timeout    seconds the whole request may take, waits and repeats too    default: the setting db.deadline_seconds

@@ -26,7 +26,8 @@ def session_scope(
     """Open a session for one unit of work: commit at the end, roll back on error, always close.
 
     A connection is taken at the first statement, not before. `timeout_seconds` bounds all of it; else each statement
-    may take as long as a request. With `primary=False` one that only reads may see the past, on a replica.
+    may take as long as a request, and on SQLite longer. With `primary=False` one that only reads may see the past, on
+    a replica.
     """
     within = None if timeout_seconds is None else deadline.after(timeout_seconds)
     unit = Unit(readonly=readonly, isolation=isolation, deadline=within, primary=primary)
