@@ -22,6 +22,8 @@ from myapp.db import unit
 
 # What the session layer says of a unit of work is no statement of its own.
 NOT_COUNTED = ("BEGIN;", "BEGIN ISOLATION", "BEGIN READ", "SET LOCAL", "ROLLBACK", "PRAGMA")
+# What /readyz asks: it declares one attempt, and a fault is what it is to tell.
+OF_READYZ = "SELECT version_num"
 
 STATES = ("40001", "40P01")
 INSTEAD = "DO $$ BEGIN RAISE 'injected' USING ERRCODE = '{state}'; END $$"
@@ -79,7 +81,8 @@ class Faults:
             connection.connection.driver_connection.execute(AT_COMMIT.format(state=next(self._states)))
 
     def _execute_on_sqlite(self, cursor: Any, statement: str, _parameters: Any, context: Any) -> bool:
-        cursor.connection.is_request = _is_request(context.root_connection)
+        # The last statement decides for the COMMIT.
+        cursor.connection.is_request = _is_request(context.root_connection) and not statement.startswith(OF_READYZ)
         if statement == "BEGIN" or not self._counts(statement, context.root_connection) or not self.is_due():
             return False
         if statement != "BEGIN IMMEDIATE":
@@ -104,7 +107,7 @@ class Faults:
         options["factory"] = Faulty
 
     def _counts(self, statement: str, connection: Connection) -> bool:
-        return _is_request(connection) and not statement.startswith(NOT_COUNTED)
+        return _is_request(connection) and not statement.startswith((*NOT_COUNTED, OF_READYZ))
 
 
 def _is_request(connection: Connection) -> bool:
