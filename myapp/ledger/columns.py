@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -64,6 +64,22 @@ class Time(TypeDecorator[datetime]):
             return datetime.fromisoformat(value)
         recorded: datetime = value
         return recorded.astimezone(UTC)
+
+
+class Day(TypeDecorator[date]):
+    """A day in UTC."""
+
+    impl = sa.Date
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else sa.Date())
+
+    def process_bind_param(self, value: date | None, dialect: Dialect) -> Any:
+        return value.isoformat() if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> date | None:
+        return date.fromisoformat(value) if value is not None and dialect.name == "sqlite" else value
 
 
 class JsonText(TypeDecorator[Json]):

@@ -37,10 +37,25 @@ class AccountType(enum.StrEnum):
 
 
 class Status(enum.StrEnum):
-    """The state of a transaction as its readers see it."""
+    """The state of a transaction as its readers see it; only a hold's ever changes."""
 
     POSTED = "posted"
     PENDING = "pending"
+    VOIDED = "voided"
+    EXPIRED = "expired"
+
+
+class Effect(enum.StrEnum):
+    """Which counters of its side a posting moves by its amount."""
+
+    # Adds to what is posted.
+    POSTED = "posted"
+    # Adds to what is pending: a hold.
+    PENDING = "pending"
+    # Moves it from pending to posted: a hold is posted.
+    TAKEN = "taken"
+    # Takes it from what is pending: a hold is voided or expires, or its last part is posted.
+    RELEASED = "released"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

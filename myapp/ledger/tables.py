@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from myapp.ledger import model
-from myapp.ledger.columns import Bytes, Flag, Id, Int32, Int64, JsonText, Text, Time
+from myapp.ledger.columns import Bytes, Day, Flag, Id, Int32, Int64, JsonText, Text, Time
 
 metadata = sa.MetaData(
     naming_convention={
@@ -143,7 +143,8 @@ transactions = sa.Table(
         sqlite_where=sa.text("reverses IS NOT NULL"),
         postgresql_where=sa.text("reverses IS NOT NULL"),
     ),
-    _one_of("status", list(model.Status)),
+    # What it was recorded as; what became of a hold is in `holds`.
+    _one_of("status", [model.Status.POSTED, model.Status.PENDING]),
     sqlite_strict=True,
 )
 
@@ -165,6 +166,8 @@ postings = sa.Table(
     sa.Column("balance_version", Int64, nullable=False),
     # A copy of the transaction's, so that a statement reads one index.
     sa.Column("effective_at", Time, nullable=False),
+    # Which counters the amount moves. See model.Effect.
+    sa.Column("effect", Text, nullable=False, server_default=model.Effect.POSTED.value),
     sa.ForeignKeyConstraint(["ledger_id", "transaction_id"], ["transactions.ledger_id", "transactions.id"]),
     sa.ForeignKeyConstraint(
         ["ledger_id", "account_id", "currency"],
@@ -172,23 +175,78 @@ postings = sa.Table(
     ),
     sa.UniqueConstraint("ledger_id", "account_id", "currency", "balance_version", name="uq_postings_balance_version"),
     sa.Index("ix_postings_statement", "ledger_id", "account_id", "effective_at", "balance_version", "currency"),
+    # Ids sort by recorded time, so this also finds what an account was given since then.
+    sa.Index("ix_postings_account", "ledger_id", "account_id", "transaction_id"),
     _one_of("side", list(model.Side)),
+    _one_of("effect", list(model.Effect)),
     sa.CheckConstraint("amount > 0", name="amount"),
     _not_negative("line"),
     sqlite_strict=True,
 )
 
-# The one mutable row of a hold; its operations are to come.
+# What the postings of one effective day, recorded on one day, have added to the counters of a balance; less where they
+# release what was pending. Days are in UTC. See docs/decisions/0017-day-totals.md.
+day_totals = sa.Table(
+    "day_totals",
+    metadata,
+    sa.Column("ledger_id", Id, primary_key=True),
+    sa.Column("account_id", Id, primary_key=True),
+    sa.Column("currency", Text, primary_key=True),
+    sa.Column("effective_day", Day, primary_key=True),
+    sa.Column("recorded_day", Day, primary_key=True),
+    sa.Column("debits_posted", Int64, nullable=False),
+    sa.Column("credits_posted", Int64, nullable=False),
+    sa.Column("debits_pending", Int64, nullable=False),
+    sa.Column("credits_pending", Int64, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["ledger_id", "account_id", "currency"],
+        ["balances.ledger_id", "balances.account_id", "balances.currency"],
+    ),
+    postgresql_with={"fillfactor": 70},
+    sqlite_strict=True,
+)
+
+# The one mutable row of a hold. It was posted `posts` times, and of those so many are reversed.
 holds = sa.Table(
     "holds",
     metadata,
     sa.Column("ledger_id", Id, primary_key=True),
     sa.Column("transaction_id", Id, primary_key=True),
-    sa.Column("remaining", Int64, nullable=False),
     sa.Column("state", Text, nullable=False),
+    sa.Column("expires_at", Time),
+    sa.Column("posts", Int32, nullable=False),
+    sa.Column("reversed_posts", Int32, nullable=False),
     sa.ForeignKeyConstraint(["ledger_id", "transaction_id"], ["transactions.ledger_id", "transactions.id"]),
+    # Those that wait, to be listed and to be swept.
+    sa.Index(
+        "ix_holds_pending",
+        "ledger_id",
+        "transaction_id",
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
+    ),
+    sa.Index(
+        "ix_holds_expires_at",
+        "ledger_id",
+        "expires_at",
+        sqlite_where=sa.text("state = 'pending' AND expires_at IS NOT NULL"),
+        postgresql_where=sa.text("state = 'pending' AND expires_at IS NOT NULL"),
+    ),
+    _one_of("state", [state.value for state in model.Status]),
+    sa.CheckConstraint("reversed_posts BETWEEN 0 AND posts", name="reversed_posts"),
+    sqlite_strict=True,
+)
+
+# What is left of each posting of a hold. Never below zero: a hold is not taken twice.
+hold_lines = sa.Table(
+    "hold_lines",
+    metadata,
+    sa.Column("ledger_id", Id, primary_key=True),
+    sa.Column("transaction_id", Id, primary_key=True),
+    sa.Column("line", Int32, primary_key=True),
+    sa.Column("remaining", Int64, nullable=False),
+    sa.ForeignKeyConstraint(["ledger_id", "transaction_id"], ["holds.ledger_id", "holds.transaction_id"]),
     _not_negative("remaining"),
-    _one_of("state", ["pending", "posted", "voided", "expired"]),
     sqlite_strict=True,
 )
 
@@ -207,17 +265,29 @@ idempotency = sa.Table(
     sqlite_strict=True,
 )
 
-# Written with the effect; `seq` is given once the row is visible, so that no reader ever skips one.
+# Where the places of events are drawn; SQLite has one writer at a time, and counts the rows.
+event_places = sa.Sequence("events_place", metadata=metadata)
+
+# Written with the effect. `place` is drawn as the row is written, under the locks of what it tells of; `seq` is given
+# once the row is visible, so that no reader ever skips one. The payload of a transaction's event is the transaction.
 events = sa.Table(
     "events",
     metadata,
     sa.Column("ledger_id", Id, primary_key=True),
     sa.Column("id", Id, primary_key=True),
+    sa.Column("place", Int64, nullable=False),
     sa.Column("seq", Int64),
     sa.Column("type", Text, nullable=False),
     sa.Column("payload", JsonText, nullable=False),
     sa.Column("recorded_at", Time, nullable=False),
     sa.UniqueConstraint("ledger_id", "seq"),
+    sa.Index(
+        "ix_events_unnumbered",
+        "ledger_id",
+        "place",
+        sqlite_where=sa.text("seq IS NULL"),
+        postgresql_where=sa.text("seq IS NULL"),
+    ),
     sqlite_strict=True,
 )
 
