@@ -78,7 +78,7 @@ def put(
     returned = session.execute(insert.returning(*(balances.c[name] for name in Balance._fields)), ordered)
     after = {row.currency: Balance(*row) for row in returned}
     for code in wanted:
-        refused = judging.refuse(holder.type, after[code], judging.net(after[code]), holder.path)
+        refused = judging.refuse(holder.type, after[code], holder.path)
         if refused is not None:
             raise refused.within("limits", code, "min" if isinstance(refused, errors.InsufficientFunds) else "max")
 

@@ -18,6 +18,11 @@
         ├── CurrencyNotAllowed    currency-not-allowed
         ├── PeriodLocked          period-locked
         ├── DuplicateReference    duplicate-reference
+        ├── NotPending            not-pending
+        ├── ExceedsHold           exceeds-hold
+        ├── NotPosted             not-posted
+        ├── AlreadyReversed       already-reversed
+        ├── ConditionFailed       condition-failed
         ├── InsufficientFunds     insufficient-funds
         └── LimitExceeded         limit-exceeded
 
@@ -165,6 +170,36 @@ class DuplicateReference(Refusal):
     """Another transaction of the ledger has this reference; `transaction_id` names it where it is recorded."""
 
     code = "duplicate-reference"
+
+
+class NotPending(Refusal):
+    """The transaction is no hold, or the hold was posted, voided or has expired."""
+
+    code = "not-pending"
+
+
+class ExceedsHold(Refusal):
+    """More than what remains of the hold, or something that it does not hold."""
+
+    code = "exceeds-hold"
+
+
+class NotPosted(Refusal):
+    """Nothing of the transaction is posted, so there is nothing to reverse."""
+
+    code = "not-posted"
+
+
+class AlreadyReversed(Refusal):
+    """The transaction was reversed before; `transaction_id` names its reversal."""
+
+    code = "already-reversed"
+
+
+class ConditionFailed(Refusal):
+    """An account is not as the posting's condition asks."""
+
+    code = "condition-failed"
 
 
 class InsufficientFunds(Refusal):

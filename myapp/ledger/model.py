@@ -57,6 +57,18 @@ class Effect(enum.StrEnum):
     # Takes it from what is pending: a hold is voided or expires, or its last part is posted.
     RELEASED = "released"
 
+    @property
+    def is_posted(self) -> bool:
+        """Whether the amount counts as posted."""
+        return self in (Effect.POSTED, Effect.TAKEN)
+
+    @property
+    def pending_sign(self) -> int:
+        """What the amount means to what is pending: more, less or nothing."""
+        if self is Effect.POSTED:
+            return 0
+        return 1 if self is Effect.PENDING else -1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
@@ -146,6 +158,17 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What must be so of an account in the posting's currency just before the transaction; None asks for nothing.
+
+    `version` is the number of postings it has had, `min_available` the least that must be available.
+    """
+
+    version: int | None = None
+    min_available: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewPosting:
     """One line to record: `amount` is above zero."""
 
@@ -153,13 +176,43 @@ class NewPosting:
     currency: str
     side: Side
     amount: Decimal
+    condition: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTransaction:
-    """A transaction to record; without `effective_at` it counts from when it is recorded."""
+    """A transaction to record; without `effective_at` it counts from when it is recorded.
+
+    One that is pending is a hold; `expires_at` is for holds alone.
+    """
 
     postings: Sequence[NewPosting]
+    reference: str | None = None
+    description: str | None = None
+    effective_at: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    pending: bool = False
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldPost:
+    """What to post of a hold: all that remains, or these postings of it; `final` gives back the rest."""
+
+    hold_id: UUID
+    postings: Sequence[NewPosting] | None = None
+    final: bool = False
+    reference: str | None = None
+    description: str | None = None
+    effective_at: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewReversal:
+    """How to undo a transaction by one with its sides swapped; what is None is taken from it, but for the time: now."""
+
+    transaction_id: UUID
     reference: str | None = None
     description: str | None = None
     effective_at: datetime | None = None
@@ -168,7 +221,10 @@ class NewTransaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
-    """One recorded line with the counters of its account as they were right after it."""
+    """One recorded line with the counters of its account as they were right after it.
+
+    `remaining_minor` is what is left of a hold's line; None where it belongs to no hold.
+    """
 
     line: int
     account: str
@@ -178,10 +234,14 @@ class Posting:
     amount_minor: int
     counters: Counters
     balance_version: int
+    effect: Effect = Effect.POSTED
+    remaining_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
+    """What happened. `pending_of` is the hold that it posts or gives back, `posted_by` what has posted of this hold."""
+
     id: UUID
     reference: str | None
     status: Status
@@ -190,6 +250,11 @@ class Transaction:
     recorded_at: datetime
     metadata: Mapping[str, str]
     postings: Sequence[Posting]
+    pending_of: UUID | None = None
+    posted_by: Sequence[UUID] = ()
+    reverses: UUID | None = None
+    reversed_by: UUID | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

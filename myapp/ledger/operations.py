@@ -18,8 +18,7 @@ from myapp.ledger.accounts import change_account, open_account
 from myapp.ledger.currencies import declare as declare_currency
 from myapp.ledger.idempotency import Claim
 from myapp.ledger.model import Ledger, NewTransaction, Transaction
-from myapp.ledger.recording import Form, outcome, statement, steps
-from myapp.ledger.recording.request import Request
+from myapp.ledger.recording import Form, outcome, request, statement, steps
 from myapp.ledger.tables import ledgers
 
 __all__ = [
@@ -77,7 +76,7 @@ def record(
         Refusal: one of those in docs/ledger.md, "Refusals"; index and line say where.
         IdempotencyMismatch, IdempotencyInProgress: the claim's key belongs to another request, or to one in flight.
     """
-    plan.check_shape(wanted)
+    plan.check_shape(wanted, now=now)
     try:
         return _record(session, ledger, wanted, now=now, form=form, claim=claim)
     except sa_exc.OperationalError as exc:
@@ -112,19 +111,17 @@ def _record(
         if claim is not None and not idempotency.take_for_transactions(session, ledger.id, claim, [], now=now):
             return _replay(session, ledger, claim)
         raise
-    planned_request = Request(
-        ledger=ledger,
-        wanted=wanted,
-        ids=ids.new_ids(now, len(wanted)),
-        plan=planned,
-        first_used=exponents.first_used,
-        claim=claim,
-        now=now,
+    entries = [
+        request.entry(each, id=new_id, now=now)
+        for each, new_id in zip(wanted, ids.new_ids(now, len(wanted)), strict=True)
+    ]
+    made = request.Request(
+        ledger=ledger, entries=entries, plan=planned, first_used=exponents.first_used, claim=claim, now=now
     )
-    places = FORMS[form](session, planned_request)
+    places = FORMS[form](session, made)
     if claim is not None and places is None:
         return _replay(session, ledger, claim)
-    return Recorded(outcome.transactions(planned_request, places or ()), replayed=False)
+    return Recorded(outcome.transactions(made, places or ()), replayed=False)
 
 
 def _replay(session: Session, ledger: Ledger, claim: Claim) -> Recorded:

@@ -1,4 +1,4 @@
-"""Judge the limits of the balances a request has moved, which it holds locked. Pure.
+"""Judge the limits and conditions of the balances a request has moved, which it holds locked. Pure.
 
 A balance row has its limits as bounds of its net (debits less credits), so "too low" for a debit-normal account is
 "too high" of the net of a credit-normal one. What pending postings could still take counts as taken, on either side.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from myapp.ledger import errors
 from myapp.ledger.model import AccountType, Side
-from myapp.ledger.plan import Line
+from myapp.ledger.plan import Guard, Line, Totals
 from myapp.ledger.recording.request import Balance, Place, Request
 
 
@@ -22,32 +22,68 @@ def check(request: Request, places: Sequence[Place]) -> None:
         InsufficientFunds, LimitExceeded: the first transaction that goes too far, too low said before too high.
     """
     for slot, place in zip(request.plan.slots, places, strict=True):
-        before = net(place.balance) - slot.net
-        if is_below(place.balance, before + slot.low) or is_above(place.balance, before + slot.high):
+        low, high = _reach(place.balance)
+        if _is_below(place.balance, low - slot.total.low + slot.low):
+            raise _find_first(request, places)
+        if _is_above(place.balance, high - slot.total.high + slot.high):
             raise _find_first(request, places)
 
 
-def net(balance: Balance) -> int:
-    return balance.debits_posted - balance.credits_posted
+def check_conditions(request: Request, places: Sequence[Place]) -> None:
+    """Check what lines ask of their accounts as they were before the line's transaction.
+
+    Raises:
+        ConditionFailed: the first line whose account is otherwise.
+    """
+    for guard in request.plan.guards:
+        slot, place = request.plan.slots[guard.slot], places[guard.slot]
+        detail = _find_failed(guard, place, slot.total)
+        if detail is not None:
+            detail = f"{slot.path} {detail} in {slot.currency}; read it again and decide anew."
+            raise errors.ConditionFailed(detail, index=guard.transaction, line=guard.line)
 
 
-def is_below(balance: Balance, net: int) -> bool:
-    return balance.net_min is not None and net - balance.credits_pending < balance.net_min
+def refuse(account_type: AccountType, balance: Balance, path: str) -> errors.Refusal | None:
+    """Return the refusal of a balance; None where it is within its limits."""
+    return _refuse(account_type, balance, *_reach(balance), path)
 
 
-def is_above(balance: Balance, net: int) -> bool:
-    return balance.net_max is not None and net + balance.debits_pending > balance.net_max
-
-
-def refuse(account_type: AccountType, balance: Balance, net: int, path: str) -> errors.Refusal | None:
-    """Return the refusal of a balance with this net; None where it is within its limits."""
-    low, high = is_below(balance, net), is_above(balance, net)
+def _refuse(account_type: AccountType, balance: Balance, low: int, high: int, path: str) -> errors.Refusal | None:
+    is_low, is_high = _is_below(balance, low), _is_above(balance, high)
     if account_type.normal_side is Side.CREDIT:
-        low, high = high, low
-    if low:
+        is_low, is_high = is_high, is_low
+    if is_low:
         return errors.InsufficientFunds(f"{path} would fall below its minimum in {balance.currency}.")
-    if high:
+    if is_high:
         return errors.LimitExceeded(f"{path} would rise above its maximum in {balance.currency}.")
+    return None
+
+
+def _reach(balance: Balance) -> tuple[int, int]:
+    net = balance.debits_posted - balance.credits_posted
+    return net - balance.credits_pending, net + balance.debits_pending
+
+
+def _is_below(balance: Balance, low: int) -> bool:
+    return balance.net_min is not None and low < balance.net_min
+
+
+def _is_above(balance: Balance, high: int) -> bool:
+    return balance.net_max is not None and high > balance.net_max
+
+
+def _find_failed(guard: Guard, place: Place, whole: Totals) -> str | None:
+    """Say how the account is not as the condition asks."""
+    version = place.balance.version - whole.lines + guard.before.lines
+    if guard.version not in (None, version):
+        return f"has version {version}, not {guard.version}"
+    low, high = _reach(place.balance)
+    if place.account_type.normal_side is Side.DEBIT:
+        available = low - whole.low + guard.before.low
+    else:
+        available = -(high - whole.high + guard.before.high)
+    if guard.min_available is not None and available < guard.min_available:
+        return "has less available than the condition asks"
     return None
 
 
@@ -64,9 +100,10 @@ def _refuse_transaction(request: Request, places: Sequence[Place], lines: Sequen
     found = []
     for line in lines:
         slot, place = request.plan.slots[line.slot], places[line.slot]
-        end = last[line.slot]
-        net_then = net(place.balance) - slot.net + end.debits - end.credits
-        refused = refuse(place.account_type, place.balance, net_then, slot.path)
+        end = last[line.slot].total
+        low, high = _reach(place.balance)
+        low_then, high_then = low - slot.total.low + end.low, high - slot.total.high + end.high
+        refused = _refuse(place.account_type, place.balance, low_then, high_then, slot.path)
         if refused is not None:
             found.append(refused.at(line.transaction, line.line))
     return min(found, key=lambda refused: isinstance(refused, errors.LimitExceeded), default=None)

@@ -28,6 +28,10 @@ NAMED = (
     .outerjoin_from(ledgers, accounts, IS_NAMED)
     .where(ledgers.c.id == sa.bindparam("of_ledger"))
 )
+# See Note [Closing a period] in periods.py.
+LATE = (
+    sa.select(ledgers.c.id).where(ledgers.c.id == sa.bindparam("of_ledger")).with_for_update(read=True, key_share=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,9 @@ class Parties:
 
 
 def read(session: Session, request: Request) -> Parties:
-    """Read the accounts that the request names, and no lock."""
+    """Read the accounts that the request names, and lock none; the ledger where something in the request is late."""
+    if request.is_late:
+        session.execute(LATE, {"of_ledger": request.ledger.id}).all()
     paths = sorted({slot.path for slot in request.plan.slots})
     of = {"of_ledger": request.ledger.id}
     rows = [row for some in chunks.of(paths) for row in session.execute(NAMED, {**of, "paths": some})]
@@ -56,8 +62,8 @@ def check(request: Request, parties: Parties) -> None:
         faults = [find_fault(slot, parties.accounts.get(slot.path)) for slot in request.plan.slots]
         if any(faults):
             raise _first(request, faults)
-    for index, effective_at in enumerate(request.effective):
-        if parties.locked_before is not None and effective_at < parties.locked_before:
+    for index, entry in enumerate(request.entries):
+        if parties.locked_before is not None and entry.effective_at < parties.locked_before:
             detail = f"Nothing is recorded before {parties.locked_before.isoformat()} any more."
             raise errors.PeriodLocked(detail, index=index)
 
@@ -68,16 +74,17 @@ def check_again(session: Session, request: Request, moved: Sequence[Balance | No
     `moved` has the balance of each slot, locked by this request; None where a counter would overflow.
     Raises: what `check` does; Conflict where a balance is closed and its account is not.
     """
-    if all(_is_surely_open(slot, balance) for slot, balance in zip(request.plan.slots, moved, strict=True)):
+    slots = list(zip(request.plan.slots, moved, strict=True))
+    if all(_is_surely_open(slot, balance) for slot, balance in slots):
         return
     check(request, read(session, request))
-    if any(balance is not None and balance.closed for balance in moved):
+    if any(balance is not None and balance.closed and not slot.gives_back for slot, balance in slots):
         raise refusals.gone()
 
 
 def _is_surely_open(slot: Slot, balance: Balance | None) -> bool:
     # A balance with no other postings than those of this request may be new.
-    return balance is not None and not balance.closed and balance.version > slot.count
+    return balance is not None and (slot.gives_back or (not balance.closed and balance.version > slot.total.lines))
 
 
 def _unknown(slot: Slot, account: AnyRow | None) -> errors.Refusal | None:
@@ -85,7 +92,8 @@ def _unknown(slot: Slot, account: AnyRow | None) -> errors.Refusal | None:
 
 
 def _closed(slot: Slot, account: AnyRow | None) -> errors.Refusal | None:
-    is_closed = account is not None and account.closed_at is not None
+    # What a closed account still holds can be given back.
+    is_closed = account is not None and account.closed_at is not None and not slot.gives_back
     return errors.AccountClosed(f"{slot.path} is closed.") if is_closed else None
 
 

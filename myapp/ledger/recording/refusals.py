@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from myapp import errors as root
 from myapp.db import errors as db_errors
 from myapp.ledger import chunks, errors
-from myapp.ledger.model import AMOUNT_MINOR_MAX
+from myapp.ledger.model import AMOUNT_MINOR_MAX, Counters
+from myapp.ledger.plan import Line
 from myapp.ledger.recording.request import Key, Request
 from myapp.ledger.tables import balances, transactions
 
@@ -25,23 +26,23 @@ def duplicate(session: Session, request: Request) -> errors.DuplicateReference |
     """Return the refusal of the first reference that another transaction has, in the ledger or in the request."""
     holders = _read_holders(session, request)
     earlier: set[str] = set()
-    for index, wanted in enumerate(request.wanted):
-        if wanted.reference is None:
+    for index, entry in enumerate(request.entries):
+        if entry.reference is None:
             continue
-        holder = holders.get(wanted.reference)
+        holder = holders.get(entry.reference)
         if holder is not None:
-            detail = f"Transaction {holder} has the reference {wanted.reference!r}."
+            detail = f"Transaction {holder} has the reference {entry.reference!r}."
             return errors.DuplicateReference(detail, index=index, transaction_id=holder)
-        if wanted.reference in earlier:
-            detail = f"The reference {wanted.reference!r} occurs twice in the request."
+        if entry.reference in earlier:
+            detail = f"The reference {entry.reference!r} occurs twice in the request."
             return errors.DuplicateReference(detail, index=index)
-        earlier.add(wanted.reference)
+        earlier.add(entry.reference)
     return None
 
 
 def _read_holders(session: Session, request: Request) -> Mapping[str, UUID]:
     """Return who has the references of the request, besides the request itself."""
-    references = sorted({wanted.reference for wanted in request.wanted if wanted.reference is not None})
+    references = sorted({entry.reference for entry in request.entries if entry.reference is not None})
     own = set(request.ids)
     holders: dict[str, UUID] = {}
     for some in chunks.of(references):
@@ -62,28 +63,42 @@ def overflow(
     """
     before = _read_totals(session, request, [key for key in keys if key not in moved])
     for line in request.plan.lines:
-        total = before.get(keys[line.slot])
-        if total is not None and max(total.debits + line.debits, total.credits + line.credits) > AMOUNT_MINOR_MAX:
+        held = before.get(keys[line.slot])
+        if held is not None and max(held.debits + _debits(line), held.credits + _credits(line)) > AMOUNT_MINOR_MAX:
             detail = f"The total of {request.plan.slots[line.slot].path} would not fit in 64 bits."
             return errors.AmountOutOfRange(detail).at(line.transaction, line.line)
     return None
 
 
 class _Total(NamedTuple):
+    """What is posted and what is pending together, for that may be posted too."""
+
     debits: int
     credits: int
+
+
+def _debits(line: Line) -> int:
+    return line.total.debits + line.total.debits_pending
+
+
+def _credits(line: Line) -> int:
+    return line.total.credits + line.total.credits_pending
 
 
 def _read_totals(session: Session, request: Request, keys: Sequence[Key]) -> Mapping[Key, _Total]:
     """Return what the balances hold; one without a row holds nothing."""
     totals = dict.fromkeys(keys, _Total(0, 0))
-    columns = (balances.c.account_id, balances.c.currency, balances.c.debits_posted, balances.c.credits_posted)
+    columns = (
+        balances.c.account_id,
+        balances.c.currency,
+        *(balances.c[name] for name in Counters.__dataclass_fields__),
+    )
     for some in chunks.of(sorted({key.account_id for key in keys})):
         query = sa.select(*columns).where(balances.c.ledger_id == request.ledger.id, balances.c.account_id.in_(some))
         for row in session.execute(query):
             key = Key(row.account_id, row.currency)
             if key in totals:
-                totals[key] = _Total(row.debits_posted, row.credits_posted)
+                totals[key] = _Total(row.debits_posted + row.debits_pending, row.credits_posted + row.credits_pending)
     return totals
 
 

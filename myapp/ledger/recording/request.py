@@ -4,32 +4,55 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from myapp.ledger.idempotency import Claim
-from myapp.ledger.model import AccountType, Ledger, NewTransaction
+from myapp.ledger.model import AccountType, Ledger, NewTransaction, Status
 from myapp.ledger.plan import Line, Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is written of one transaction beside its lines; `event` is what followers are told it was."""
+
+    id: UUID
+    effective_at: datetime
+    reference: str | None = None
+    description: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    status: Status = Status.POSTED
+    pending_of: UUID | None = None
+    reverses: UUID | None = None
+    expires_at: datetime | None = None
+    event: str = "transaction.posted"
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request whose plan stands; `ids` are those of its transactions, `first_used` the exponents to remember."""
+    """A request whose plan stands; `first_used` are the exponents to remember."""
 
     ledger: Ledger
-    wanted: Sequence[NewTransaction]
-    ids: Sequence[UUID]
+    entries: Sequence[Entry]
     plan: Plan
-    first_used: Mapping[str, int]
-    claim: Claim | None
     now: datetime
+    first_used: Mapping[str, int] = field(default_factory=dict)
+    claim: Claim | None = None
 
     @functools.cached_property
-    def effective(self) -> Sequence[datetime]:
-        """When each transaction counts."""
-        return [transaction.effective_at or self.now for transaction in self.wanted]
+    def ids(self) -> Sequence[UUID]:
+        return [entry.id for entry in self.entries]
+
+    @functools.cached_property
+    def effective_first(self) -> datetime:
+        return min(entry.effective_at for entry in self.entries)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether something in it counts from a time that is past. See Note [Closing a period] in periods.py."""
+        return self.effective_first < self.now
 
 
 class Key(NamedTuple):
@@ -66,14 +89,32 @@ class After(NamedTuple):
 
     debits_posted: int
     credits_posted: int
+    debits_pending: int
+    credits_pending: int
     version: int
 
 
 def after(request: Request, line: Line, balance: Balance) -> After:
     """Return what the balance was right after one line, from what it is after the whole request."""
-    slot = request.plan.slots[line.slot]
+    whole, so_far = request.plan.slots[line.slot].total, line.total
     return After(
-        balance.debits_posted - slot.debits + line.debits,
-        balance.credits_posted - slot.credits + line.credits,
-        balance.version - slot.count + line.nth,
+        balance.debits_posted - whole.debits + so_far.debits,
+        balance.credits_posted - whole.credits + so_far.credits,
+        balance.debits_pending - whole.debits_pending + so_far.debits_pending,
+        balance.credits_pending - whole.credits_pending + so_far.credits_pending,
+        balance.version - whole.lines + so_far.lines,
+    )
+
+
+def entry(wanted: NewTransaction, *, id: UUID, now: datetime) -> Entry:  # noqa: A002
+    """Return what is written of a transaction that a caller wants recorded."""
+    return Entry(
+        id=id,
+        effective_at=wanted.effective_at or now,
+        reference=wanted.reference,
+        description=wanted.description,
+        metadata=wanted.metadata,
+        status=Status.PENDING if wanted.pending else Status.POSTED,
+        expires_at=wanted.expires_at,
+        event="transaction.pending" if wanted.pending else "transaction.posted",
     )

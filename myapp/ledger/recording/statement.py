@@ -10,14 +10,17 @@ import importlib.resources
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from myapp.ledger import idempotency
-from myapp.ledger.columns import AnyRow
+from myapp.errors import MyappError
+from myapp.ledger import idempotency, tables
 from myapp.ledger.model import AccountType, Side
 from myapp.ledger.plan import Plan, Slot
-from myapp.ledger.recording import limits, parties, refusals, steps
+from myapp.ledger.recording import days, limits, parties, refusals, steps
 from myapp.ledger.recording.request import Balance, Key, Place, Request
 
 PARAMETER = re.compile(r"%\((\w+)\)s")
@@ -31,8 +34,18 @@ def _compact(text: str) -> tuple[str, Mapping[str, str]]:
     """
     text = " ".join(re.sub(r"--.*", "", text).split())
     text = re.sub(r" ?([(),=<>+*-]) ?", r"\1", text)
+    local = {name: f"_{number}" for number, name in enumerate(_local_names(text))}
+    text = re.sub(r"(?<!%\()\b(?<!AS )[a-z_]+\b", lambda found: local.get(found[0], found[0]), text)
     names = {name: str(number) for number, name in enumerate(dict.fromkeys(PARAMETER.findall(text)))}
     return PARAMETER.sub(lambda found: f"%({names[found[1]]})s", text), names
+
+
+def _local_names(text: str) -> Sequence[str]:
+    """Return what the statement itself names, but for what it answers with: its parts, and columns of its arrays."""
+    parts = re.findall(r"\b([a-z_]+) AS\(", text)
+    columns = [name for found in re.findall(r"\)\w+\(([a-z_,]+)\)", text) for name in found.split(",")]
+    known = {column.name for table in tables.metadata.tables.values() for column in table.columns}
+    return [name for name in dict.fromkeys([*parts, *columns]) if name not in known and name != "count"]
 
 
 RECORD, NAMES = _compact(importlib.resources.files("myapp.ledger").joinpath("sql/record.sql").read_text())
@@ -44,8 +57,9 @@ def record(session: Session, request: Request) -> Sequence[Place] | None:
     Raises:
         Refusal: see docs/ledger.md, "Refusals".
     """
-    if not request.plan.fits:
-        # What does not fit in 64 bits cannot be sent, but what else is wrong comes first; the steps find out.
+    if not request.plan.fits or not request.plan.only_posts:
+        # What does not fit in 64 bits cannot be sent, but what else is wrong comes first; the steps find out. They also
+        # do what is rarer than plain postings, and would make the statement longer for all.
         return steps.record(session, request)
     row = session.connection().exec_driver_sql(RECORD, _parameters(request)).one()
     if not row.is_ours:
@@ -54,38 +68,41 @@ def record(session: Session, request: Request) -> Sequence[Place] | None:
     if row.account_count < len(slots):
         parties.check(request, parties.read(session, request))
         raise refusals.gone()
-    if row.transaction_count < len(request.wanted):
+    if row.transaction_count < len(request.entries):
         raise refusals.duplicate(session, request) or refusals.gone()
-    keys = [Key(account_id, slot.currency) for account_id, slot in zip(row.ids, slots, strict=True)]
-    moved = _balances(row)
-    parties.check_again(session, request, [moved.get(key) for key in keys])
-    if len(moved) < len(slots):
-        raise refusals.overflow(session, request, keys, moved.keys()) or refusals.gone()
-    places = [Place(AccountType(of), moved[key]) for of, key in zip(row.types, keys, strict=True)]
+    by_rank = [_balance(each) for each in row.balances or ()]
+    if len(by_rank) < len(slots):
+        raise _refuse_overflow(session, request, by_rank)
+    moved = [by_rank[rank - 1] for rank in row.ranks]
+    parties.check_again(session, request, moved)
+    places = [Place(AccountType(of), balance) for of, balance in zip(row.types, moved, strict=True)]
     limits.check(request, places)
     return places
 
 
-def _balances(row: AnyRow) -> Mapping[Key, Balance]:
-    if not row.balance_count:
-        return {}
-    columns = (
-        row.account_ids,
-        row.currencies,
-        row.debits_posted,
-        row.credits_posted,
-        row.debits_pending,
-        row.credits_pending,
-        row.versions,
-        row.net_mins,
-        row.net_maxs,
-        row.closed,
-    )
-    return {Key(*values[:2]): Balance(*values) for values in zip(*columns, strict=True)}
+def _balance(of: Mapping[str, Any]) -> Balance:
+    """Return a balance that came as JSON."""
+    return Balance(UUID(of["account_id"]), *(of[name] for name in Balance._fields[1:]))
+
+
+def _refuse_overflow(session: Session, request: Request, kept: Sequence[Balance]) -> MyappError:
+    """Return why some of the balances did not take what the request adds; `kept` are those that did."""
+    found = parties.read(session, request)
+    parties.check(request, found)
+    keys = [Key(found.accounts[slot.path].id, slot.currency) for slot in request.plan.slots]
+    moved = {Key(balance.account_id, balance.currency): balance for balance in kept}
+    parties.check_again(session, request, [moved.get(key) for key in keys])
+    return refusals.overflow(session, request, keys, moved.keys()) or refusals.gone()
 
 
 def _parameters(request: Request) -> dict[str, object]:
-    parts = (_of_request(request), _of_slots(request.plan.slots), _of_transactions(request), _of_lines(request.plan))
+    parts = (
+        _of_request(request),
+        _of_slots(request.plan.slots),
+        _of_transactions(request),
+        _of_lines(request.plan),
+        _of_days(request),
+    )
     return {NAMES[name]: value for part in parts for name, value in part.items()}
 
 
@@ -98,11 +115,13 @@ def _of_request(request: Request) -> dict[str, object]:
         "request_hash": None if claim is None else claim.request_hash,
         "expired_before": None if claim is None else claim.expired_before,
         "packed_ids": None if claim is None else idempotency.pack(request.ids),
-        "new_currencies": list(request.first_used),
-        "new_exponents": _integers(request.first_used.values()),
-        "effective_min": min(request.effective),
+        "new_currencies": sorted(request.first_used),
+        "new_exponents": _integers(request.first_used[code] for code in sorted(request.first_used)),
+        "effective_min": request.effective_first,
+        "is_late": request.is_late,
+        "today": request.now.astimezone(UTC).date(),
         "slot_count": len(request.plan.slots),
-        "transaction_count": len(request.wanted),
+        "transaction_count": len(request.entries),
     }
 
 
@@ -110,19 +129,19 @@ def _of_slots(slots: Sequence[Slot]) -> dict[str, object]:
     return {
         "paths": [slot.path for slot in slots],
         "slot_currencies": [slot.currency for slot in slots],
-        "debits": _integers(slot.debits for slot in slots),
-        "credits": _integers(slot.credits for slot in slots),
-        "counts": _integers(slot.count for slot in slots),
+        "debits": _integers(slot.total.debits for slot in slots),
+        "credits": _integers(slot.total.credits for slot in slots),
+        "counts": _integers(slot.total.lines for slot in slots),
     }
 
 
 def _of_transactions(request: Request) -> dict[str, object]:
     return {
         "ids": list(request.ids),
-        "references": [wanted.reference for wanted in request.wanted],
-        "effective": list(request.effective),
-        "descriptions": [wanted.description for wanted in request.wanted],
-        "metadata": [json.dumps(dict(wanted.metadata), ensure_ascii=False) for wanted in request.wanted],
+        "references": [entry.reference for entry in request.entries],
+        "effective": [entry.effective_at for entry in request.entries],
+        "descriptions": [entry.description for entry in request.entries],
+        "metadata": [json.dumps(dict(entry.metadata), ensure_ascii=False) for entry in request.entries],
     }
 
 
@@ -134,9 +153,19 @@ def _of_lines(plan: Plan) -> dict[str, object]:
         "line_numbers": _integers(line.line for line in lines),
         "currencies": [slots[line.slot].currency for line in lines],
         "amounts": _integers(line.amount if line.side is Side.DEBIT else -line.amount for line in lines),
-        "debits_left": _integers(slots[line.slot].debits - line.debits for line in lines),
-        "credits_left": _integers(slots[line.slot].credits - line.credits for line in lines),
-        "counts_left": _integers(slots[line.slot].count - line.nth for line in lines),
+        "debits_left": _integers(slots[line.slot].total.debits - line.total.debits for line in lines),
+        "credits_left": _integers(slots[line.slot].total.credits - line.total.credits for line in lines),
+        "counts_left": _integers(slots[line.slot].total.lines - line.total.lines for line in lines),
+    }
+
+
+def _of_days(request: Request) -> dict[str, object]:
+    added = days.totals(request)
+    return {
+        "day_slots": _integers(slot + 1 for slot, _ in added),
+        "days": [day for _, day in added],
+        "day_debits": _integers(total.debits for total in added.values()),
+        "day_credits": _integers(total.credits for total in added.values()),
     }
 
 

@@ -74,8 +74,9 @@ def test_record(shop: Desk, engine: Engine, form: Form, count: int, with_key: bo
     with shop.at_work() as session, count_statements(engine) as statements:
         operations.record(session, shop.ledger, batch, now=NOW, form=form, claim=claim)
 
-    # Exponents, and then either the one statement or: the key, accounts, transactions, balances, postings.
-    statements.require(2 if form is Form.STATEMENT else 5 + with_key)
+    # Exponents, and then either the one statement or: the key, accounts, transactions, balances, postings, day totals,
+    # events.
+    statements.require(2 if form is Form.STATEMENT else 7 + with_key)
 
 
 @in_every_form
@@ -84,7 +85,7 @@ def test_record_the_first_of_a_balance(shop: Desk, engine: Engine, form: Form) -
         operations.record(session, shop.ledger, [transfer("1")] * 100, now=NOW, form=form)
 
     # As above, and the accounts once more: see Note [Closing an account] in accounts.py.
-    statements.require(3 if form is Form.STATEMENT else 6)
+    statements.require(3 if form is Form.STATEMENT else 8)
 
 
 @in_every_form

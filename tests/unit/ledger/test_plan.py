@@ -29,10 +29,11 @@ class TestMake:
         )
 
         a, b = made.slots
-        assert (a.path, a.debits, a.credits, a.count) == ("a", 8, 2, 3)
-        assert (b.path, b.debits, b.credits, b.count) == ("b", 2, 8, 3)
+        assert (a.path, a.total.debits, a.total.credits, a.total.lines) == ("a", 8, 2, 3)
+        assert (b.path, b.total.debits, b.total.credits, b.total.lines) == ("b", 2, 8, 3)
         assert [
-            (line.transaction, line.line, line.slot, line.debits, line.credits, line.nth) for line in made.lines
+            (line.transaction, line.line, line.slot, line.total.debits, line.total.credits, line.total.lines)
+            for line in made.lines
         ] == [
             (0, 0, 0, 5, 0, 1),
             (0, 1, 1, 0, 5, 1),
@@ -56,7 +57,7 @@ class TestMake:
 
         made = plan.make([both], EXPONENTS)
 
-        assert [(slot.currency, slot.debits + slot.credits) for slot in made.slots] == [
+        assert [(slot.currency, slot.total.debits + slot.total.credits) for slot in made.slots] == [
             ("JPY", 1), ("JPY", 1), ("USD", 100), ("USD", 100),
         ]  # fmt: skip
 
@@ -79,6 +80,6 @@ class TestMake:
 
         last = {line.slot: line for line in made.lines}
         for place, slot in enumerate(made.slots):
-            assert (last[place].debits, last[place].credits, last[place].nth) == (slot.debits, slot.credits, slot.count)
-            assert slot.low <= slot.net <= slot.high
-        assert sum(slot.net for slot in made.slots) == 0
+            assert last[place].total == slot.total
+            assert slot.low <= slot.total.low == slot.total.high <= slot.high
+        assert sum(slot.total.low for slot in made.slots) == 0

@@ -1,0 +1,168 @@
+"""The rows that a request writes beside the balances: transactions, postings, holds, day totals and events."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from datetime import UTC
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
+
+from myapp.ledger import upsert
+from myapp.ledger.model import Effect, Status
+from myapp.ledger.recording import days
+from myapp.ledger.recording.moving import COUNTERS
+from myapp.ledger.recording.request import Entry, Place, Request, after
+from myapp.ledger.tables import day_totals, event_places, events, hold_lines, holds, postings, transactions
+
+Row = dict[str, Any]
+
+INSERT_POSTINGS = sa.insert(postings)
+INSERT_HOLDS = sa.insert(holds)
+INSERT_HOLD_LINES = sa.insert(hold_lines)
+DAY_KEY = ("ledger_id", "account_id", "currency", "effective_day", "recorded_day")
+
+
+def insert_transactions(session: Session, request: Request) -> bool:
+    """Insert the transactions by reference, in the order of Note [Lock order]; say whether every reference was free."""
+    rows = sorted(
+        map(functools.partial(_transaction, request), request.entries), key=lambda row: row["reference"] or ""
+    )
+    return len(session.execute(_insert_unless_referenced(upsert.dialect_of(session)), rows).all()) == len(rows)
+
+
+def insert_lines(session: Session, request: Request, places: Sequence[Place]) -> None:
+    """Insert everything that hangs on the transactions; `places` has one for each slot."""
+    session.execute(INSERT_POSTINGS, list(_postings(request, places)))
+    new_holds = [entry for entry in request.entries if _is_hold(entry)]
+    if new_holds:
+        session.execute(INSERT_HOLDS, [_hold(request, entry) for entry in new_holds])
+        session.execute(INSERT_HOLD_LINES, list(_hold_lines(request)))
+    dialect = upsert.dialect_of(session)
+    session.execute(_add_to_days(dialect), list(_day_totals(request, places)))
+    session.execute(_insert_events(dialect), [_event(request, entry) for entry in request.entries])
+
+
+@functools.cache
+def _insert_unless_referenced(dialect: str) -> ReturningInsert[UUID]:
+    insert = upsert.insert(dialect, transactions).on_conflict_do_nothing(
+        index_elements=["ledger_id", "reference"], index_where=transactions.c.reference.is_not(None)
+    )
+    return insert.returning(transactions.c.id)
+
+
+def _transaction(request: Request, entry: Entry) -> Row:
+    return {
+        "ledger_id": request.ledger.id,
+        "id": entry.id,
+        "reference": entry.reference,
+        "status": entry.status.value,
+        "effective_at": entry.effective_at,
+        "recorded_at": request.now,
+        "description": entry.description,
+        "metadata": entry.metadata,
+        "pending_of": entry.pending_of,
+        "reverses": entry.reverses,
+        "expires_at": entry.expires_at,
+    }
+
+
+def _postings(request: Request, places: Sequence[Place]) -> Iterable[Row]:
+    for line in request.plan.lines:
+        balance, entry = places[line.slot].balance, request.entries[line.transaction]
+        then = after(request, line, balance)
+        yield {
+            "ledger_id": request.ledger.id,
+            "transaction_id": entry.id,
+            "line": line.line,
+            "account_id": balance.account_id,
+            "currency": balance.currency,
+            "side": line.side.value,
+            "amount": line.amount,
+            "debits_posted": then.debits_posted,
+            "credits_posted": then.credits_posted,
+            "debits_pending": then.debits_pending,
+            "credits_pending": then.credits_pending,
+            "balance_version": then.version,
+            "effective_at": entry.effective_at,
+            "effect": line.effect.value,
+        }
+
+
+def _is_hold(entry: Entry) -> bool:
+    return entry.status is Status.PENDING and entry.pending_of is None
+
+
+def _hold(request: Request, entry: Entry) -> Row:
+    return {
+        "ledger_id": request.ledger.id,
+        "transaction_id": entry.id,
+        "state": Status.PENDING.value,
+        "expires_at": entry.expires_at,
+        "posts": 0,
+        "reversed_posts": 0,
+    }
+
+
+def _hold_lines(request: Request) -> Iterable[Row]:
+    for line in request.plan.lines:
+        if line.effect is Effect.PENDING:
+            yield {
+                "ledger_id": request.ledger.id,
+                "transaction_id": request.entries[line.transaction].id,
+                "line": line.line,
+                "remaining": line.amount,
+            }
+
+
+def _day_totals(request: Request, places: Sequence[Place]) -> Iterable[Row]:
+    today = request.now.astimezone(UTC).date()
+    for (slot, day), total in days.totals(request).items():
+        balance = places[slot].balance
+        yield {
+            "ledger_id": request.ledger.id,
+            "account_id": balance.account_id,
+            "currency": balance.currency,
+            "effective_day": day,
+            "recorded_day": today,
+            "debits_posted": total.debits,
+            "credits_posted": total.credits,
+            "debits_pending": total.debits_pending,
+            "credits_pending": total.credits_pending,
+        }
+
+
+@functools.cache
+def _add_to_days(dialect: str) -> postgresql.Insert:
+    insert = upsert.insert(dialect, day_totals)
+    return insert.on_conflict_do_update(
+        index_elements=DAY_KEY, set_={name: day_totals.c[name] + insert.excluded[name] for name in COUNTERS}
+    )
+
+
+@functools.cache
+def _insert_events(dialect: str) -> sa.Insert:
+    if dialect == "sqlite":
+        # One writer at a time, and no event is ever deleted: the rows count themselves.
+        last: sa.ColumnElement[int] = sa.func.coalesce(
+            sa.func.max(sa.literal_column("rowid", sa.Integer)), sa.literal_column("0")
+        )
+        return sa.insert(events).values(
+            place=sa.select(last + sa.literal_column("1")).select_from(events).scalar_subquery()
+        )
+    return sa.insert(events).values(place=event_places.next_value())
+
+
+def _event(request: Request, entry: Entry) -> Row:
+    return {
+        "ledger_id": request.ledger.id,
+        "id": entry.id,
+        "type": entry.event,
+        "payload": {},
+        "recorded_at": request.now,
+    }
