@@ -13,7 +13,9 @@ Exponents = Mapping[str, int]
 
 
 def ledger(of: model.Ledger) -> schemas.Ledger:
-    return schemas.Ledger(name=of.name, metadata=_metadata(of.metadata), created_at=of.created_at)
+    return schemas.Ledger(
+        name=of.name, metadata=_metadata(of.metadata), locked_before=of.locked_before, created_at=of.created_at
+    )
 
 
 def currency(of: model.Currency) -> schemas.Currency:
@@ -52,8 +54,18 @@ def transaction(of: model.Transaction, exponents: Exponents) -> schemas.Transact
         description=of.description,
         effective_at=of.effective_at,
         recorded_at=of.recorded_at,
+        expires_at=of.expires_at,
+        pending_of=of.pending_of,
+        posted_by=list(of.posted_by),
+        reverses=of.reverses,
+        reversed_by=of.reversed_by,
         metadata=_metadata(of.metadata),
-        postings=[_posting(posting, exponents[posting.currency]) for posting in of.postings],
+        postings=[
+            _posting(posting, exponents[posting.currency])
+            for posting in of.postings
+            # What a last post gives back is no part of what it posts.
+            if posting.effect is not model.Effect.RELEASED or of.status is not model.Status.POSTED
+        ],
     )
 
 
@@ -128,4 +140,6 @@ def _posting(of: model.Posting, exponent: int) -> schemas.Posting:
         credit=amount if of.side is model.Side.CREDIT else UNSET,
         balance=money.to_text(of.counters.balance(normal_side), exponent),
         available=money.to_text(of.counters.available(normal_side), exponent),
+        version=of.balance_version,
+        remaining=UNSET if of.remaining_minor is None else money.to_text(of.remaining_minor, exponent),
     )

@@ -55,6 +55,11 @@ def read(request: Any, *, bytes_max: int) -> bytes:
     return body
 
 
+def is_left_out(request: Any) -> bool:
+    """Say whether the request has no body at all."""
+    return not request.content_length and "HTTP_TRANSFER_ENCODING" not in request.environ
+
+
 def decoder(schema: type) -> Callable[[bytes], object]:
     """Return the function that turns a body into the schema's type.
 

@@ -54,6 +54,11 @@ class Operation:
     codes: Sequence[str]
 
     @property
+    def body_may_lack(self) -> bool:
+        """Whether the body may be left out."""
+        return self.body is not None and issubclass(self.body, schemas.MAY_BE_LEFT_OUT)
+
+    @property
     def path_parameters(self) -> Sequence[str]:
         return re.findall(r"\{(\w+)\}", self.path)
 

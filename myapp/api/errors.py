@@ -93,6 +93,9 @@ class ValidationFailed(ApiError):
         self.errors = tuple(errors)
 
 
+# Bodies that hold many, of which a refusal names the first at fault.
+GROUPS = (schemas.NewBatch, schemas.HoldsPost, schemas.HoldsVoid)
+
 HTTP_CODES = {
     403: "forbidden",
     404: "not-found",
@@ -126,7 +129,7 @@ def refused_in_place(exc: ledger_errors.Refusal, request: AnyRequest) -> Respons
         exc.code,
         str(exc),
         errors=[problems.FieldError(pointer=pointers.of_refusal(exc, wanted), detail=str(exc))],
-        index=exc.index if isinstance(wanted, schemas.NewBatch) else None,
+        index=exc.index if isinstance(wanted, GROUPS) else None,
         transaction_id=exc.transaction_id,
     )
 

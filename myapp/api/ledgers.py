@@ -1,11 +1,11 @@
-"""Ledgers: make one, list them, look at one."""
+"""Ledgers: make one, list them, look at one, change what may change."""
 
 from __future__ import annotations
 
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from myapp.api import answers, cursors, idempotency, pages, respond, schemas, security
+from myapp.api import answers, cursors, etags, idempotency, pages, respond, schemas, security, wishes
 from myapp.api.request import Request
 from myapp.ledger import operations, queries
 from myapp.ledger.idempotency import NO_LEDGER
@@ -66,3 +66,27 @@ def list_ledgers(request: Request[None, schemas.Page]) -> Response:
 def get_ledger(request: Request[None, schemas.NoQuery]) -> Response:
     """Look at a ledger."""
     return respond.versioned(request, answers.ledger(request.ledger), version=request.ledger.version)
+
+
+@view_config(
+    route_name="ledger",
+    request_method="PATCH",
+    permission=security.WRITE,
+    body=schemas.LedgerChange,
+    headers=("If-Match",),
+    answers={200: schemas.Ledger},
+    refusals=("precondition-failed",),
+)
+def change_ledger(request: Request[schemas.LedgerChange, schemas.NoQuery]) -> Response:
+    """Change a ledger.
+
+    Its metadata, or the start of its open period: nothing that counts before `locked_before` is recorded any more. With
+    `If-Match`, only if nobody changed it since.
+    """
+    changed = operations.change_ledger(
+        request.dbsession,
+        request.ledger,
+        wishes.ledger_change(request.wanted),
+        expected_version=etags.expected_version(request.headers.get("If-Match")),
+    )
+    return respond.versioned(request, answers.ledger(changed), version=changed.version)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import UNSET
 
@@ -20,6 +20,8 @@ POSTING_MEMBERS: Mapping[str, str] = {
     errors.CurrencyNotAllowed.code: "currency",
     errors.UnknownAccount.code: "account",
     errors.AccountClosed.code: "account",
+    errors.ExceedsHold.code: AMOUNT,
+    errors.ConditionFailed.code: "if",
 }
 
 # The member of the transaction, where no posting alone is at fault.
@@ -40,14 +42,21 @@ NAMES: Mapping[type, str] = {
 
 def of_refusal(refusal: errors.Refusal, wanted: object) -> str:
     """Return the pointer into the body; empty where the fault is of the body as a whole."""
-    if isinstance(wanted, schemas.NewBatch):
-        if refusal.index is None:
-            return "/transactions"
-        transaction = wanted.transactions[refusal.index]
-        return f"/transactions/{refusal.index}{_in_transaction(refusal, transaction)}"
-    if isinstance(wanted, schemas.NewTransaction):
-        return _in_transaction(refusal, wanted)
-    return "".join(f"/{step}" for step in refusal.member)
+    match wanted:
+        case schemas.NewBatch(transactions=group):
+            return _in_group("transactions", refusal, group)
+        case schemas.HoldsPost(holds=group) | schemas.HoldsVoid(holds=group):
+            return _in_group("holds", refusal, group)
+        case schemas.NewTransaction() | schemas.Remark():
+            return _in_transaction(refusal, wanted)
+        case _:
+            return "".join(f"/{step}" for step in refusal.member)
+
+
+def _in_group(name: str, refusal: errors.Refusal, group: Sequence[object]) -> str:
+    if refusal.index is None:
+        return f"/{name}"
+    return f"/{name}/{refusal.index}{_in_transaction(refusal, group[refusal.index])}"
 
 
 def of_name(wanted: object) -> str:
@@ -55,11 +64,14 @@ def of_name(wanted: object) -> str:
     return NAMES.get(type(wanted), "")
 
 
-def _in_transaction(refusal: errors.Refusal, wanted: schemas.NewTransaction) -> str:
-    if refusal.line is None:
+def _in_transaction(refusal: errors.Refusal, wanted: object) -> str:
+    if refusal.member:
+        return "".join(f"/{step}" for step in refusal.member)
+    postings = getattr(wanted, "postings", None)
+    if refusal.line is None or postings is None:
         member = TRANSACTION_MEMBERS.get(refusal.code)
-        return f"/{member}" if member else ""
+        return f"/{member}" if member and hasattr(wanted, member) else ""
     member = POSTING_MEMBERS.get(refusal.code)
     if member == AMOUNT:
-        member = "credit" if wanted.postings[refusal.line].debit is UNSET else "debit"
+        member = "credit" if postings[refusal.line].debit is UNSET else "debit"
     return f"/postings/{refusal.line}" + (f"/{member}" if member else "")

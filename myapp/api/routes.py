@@ -28,6 +28,11 @@ ROUTES = (
     ("transactions", "/v1/ledgers/{ledger}/transactions"),
     ("batch", "/v1/ledgers/{ledger}/transactions/batch"),
     ("transaction", "/v1/ledgers/{ledger}/transactions/{id}"),
+    ("post_hold", "/v1/ledgers/{ledger}/transactions/{id}/post"),
+    ("void_hold", "/v1/ledgers/{ledger}/transactions/{id}/void"),
+    ("reverse", "/v1/ledgers/{ledger}/transactions/{id}/reverse"),
+    ("post_holds", "/v1/ledgers/{ledger}/holds/post"),
+    ("void_holds", "/v1/ledgers/{ledger}/holds/void"),
     ("verify", "/v1/ledgers/{ledger}/verify"),
 )
 

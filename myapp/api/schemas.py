@@ -32,6 +32,8 @@ from myapp.api.fields import (
 from myapp.ledger import model
 
 PAGE_SIZE = 50
+# What every JSON parser reads exactly.
+VERSION_MAX = 2**53 - 1
 
 ItemT = TypeVar("ItemT")
 
@@ -96,7 +98,17 @@ class AccountChange(Input, kw_only=True):
     closed: bool | UnsetType = UNSET
 
 
-class NewPosting(Input, kw_only=True):
+class Condition(Input, kw_only=True):
+    """What must be so of the account, in the posting's currency, just before the transaction."""
+
+    version: (
+        Annotated[int, Meta(ge=0, le=VERSION_MAX, description="The `version` of its balance, as an answer showed it.")]
+        | None
+    ) = None
+    min_available: BoundText | None = None
+
+
+class HeldPosting(Input, kw_only=True):
     """One line: exactly one of `debit` and `credit`."""
 
     account: AccountPath
@@ -109,8 +121,15 @@ class NewPosting(Input, kw_only=True):
             raise ValueError("Expected exactly one of `debit` and `credit`")
 
 
-# What the check in NewPosting means, for the published document.
-OneSide = Annotated[NewPosting, Meta(extra_json_schema={"oneOf": [{"required": ["debit"]}, {"required": ["credit"]}]})]
+class NewPosting(HeldPosting, kw_only=True, rename={"if_": "if"}):
+    """One line: exactly one of `debit` and `credit`."""
+
+    if_: Annotated[Condition | None, Meta(description="A condition, checked under the lock.")] = None
+
+
+# What the check in HeldPosting means, for the published document.
+ONE_SIDE = Meta(extra_json_schema={"oneOf": [{"required": ["debit"]}, {"required": ["credit"]}]})
+OneSide = Annotated[NewPosting, ONE_SIDE]
 
 Postings = Annotated[
     list[OneSide],
@@ -133,6 +152,62 @@ class NewTransaction(Input, kw_only=True):
     description: Description | None = None
     effective_at: Annotated[Instant | None, Meta(description="When it counts in the books; now, when left out.")] = None
     metadata: Metadata = {}
+    pending: Annotated[bool, Meta(description="Whether it is a hold, which reserves until it is posted.")] = False
+    expires_at: Annotated[Instant | None, Meta(description="When the hold gives back what it reserves.")] = None
+
+
+class Remark(Input, kw_only=True):
+    """What may be said of a transaction that follows from another; the body may be left out."""
+
+    reference: Reference | None = None
+    description: Annotated[Description, Meta(description="The other's description, when left out.")] | None = None
+    effective_at: Annotated[Instant | None, Meta(description="When it counts in the books; now, when left out.")] = None
+    metadata: Metadata = {}
+
+
+class HoldPost(Remark, kw_only=True):
+    """What to post of a hold; the body may be left out."""
+
+    postings: (
+        Annotated[
+            list[Annotated[HeldPosting, ONE_SIDE]],
+            Meta(
+                min_length=2,
+                max_length=model.POSTINGS_MAX,
+                description="A part of what remains; all of it, when left out.",
+                examples=[
+                    [
+                        {"account": "assets:cash", "debit": "10.00", "currency": "USD"},
+                        {"account": "income:sales", "credit": "10.00", "currency": "USD"},
+                    ]
+                ],
+            ),
+        ]
+        | None
+    ) = None
+    final: Annotated[bool, Meta(description="Whether the rest of the hold is given back.")] = False
+
+
+class Nothing(Input, kw_only=True):
+    """Nothing to say; the body may be left out."""
+
+
+# Bodies with nothing in them that has to be said.
+MAY_BE_LEFT_OUT = (Remark, Nothing)
+
+
+class HoldInGroup(HoldPost, kw_only=True):
+    """A hold, and what to post of it."""
+
+    id: UUID
+
+
+class HoldsPost(Input, kw_only=True):
+    holds: Annotated[list[HoldInGroup], Meta(min_length=1, max_length=model.BATCH_MAX)]
+
+
+class HoldsVoid(Input, kw_only=True):
+    holds: Annotated[list[UUID], Meta(min_length=1, max_length=model.BATCH_MAX)]
 
 
 class NewBatch(Input, kw_only=True):
@@ -169,9 +244,20 @@ class RecordQuery(Input, kw_only=True):
     dry_run: Annotated[bool, Meta(description="Validate and answer as if, and record nothing.")] = False
 
 
+class LedgerChange(Input, kw_only=True):
+    """What to change; what is left out stays as it is."""
+
+    metadata: Metadata | UnsetType = UNSET
+    locked_before: (
+        Annotated[Instant | None, Meta(description="The start of the open period; null opens all that was closed.")]
+        | UnsetType
+    ) = UNSET
+
+
 class Ledger(Output, kw_only=True):
     name: LedgerName
     metadata: Metadata
+    locked_before: Annotated[Moment | None, Meta(description="No effective time before this one is accepted.")]
     created_at: Moment
 
 
@@ -217,7 +303,10 @@ class Account(Output, kw_only=True):
 
 
 class Posting(Output, kw_only=True):
-    """One line, with the balance and what was available of its account right after it."""
+    """One line, with the balance and what was available of its account right after it, and the balance's version.
+
+    `remaining` is what is left of a hold's line.
+    """
 
     account: AccountPath
     currency: CurrencyCode
@@ -225,6 +314,8 @@ class Posting(Output, kw_only=True):
     credit: Money | UnsetType = UNSET
     balance: Money
     available: Money
+    version: Annotated[int, Meta(description="The number of postings so far, for `if`.", examples=[7])]
+    remaining: Money | UnsetType = UNSET
 
 
 class Transaction(Output, kw_only=True):
@@ -234,6 +325,11 @@ class Transaction(Output, kw_only=True):
     description: Description | None
     effective_at: Moment
     recorded_at: Moment
+    expires_at: Moment | None
+    pending_of: Annotated[UUID | None, Meta(description="The hold that it posts.")]
+    posted_by: Annotated[list[UUID], Meta(description="The transactions that have posted this hold.", examples=[[]])]
+    reverses: Annotated[UUID | None, Meta(description="The transaction that it reverses.")]
+    reversed_by: Annotated[UUID | None, Meta(description="The transaction that reverses it.")]
     metadata: Metadata
     postings: list[Posting]
 

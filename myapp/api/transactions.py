@@ -21,6 +21,7 @@ REFUSALS = (
     "currency-not-allowed",
     "period-locked",
     "duplicate-reference",
+    "condition-failed",
     "insufficient-funds",
     "limit-exceeded",
 )
@@ -41,8 +42,8 @@ PREFER_WHOLE = "return=representation"
 def record_transaction(request: Request[schemas.NewTransaction, schemas.RecordQuery]) -> Response:
     """Record a transaction.
 
-    The answer has the balances right after it. With `dry_run` everything is checked and answered with 200, and nothing
-    is recorded; an Idempotency-Key means nothing then.
+    With `pending` it is a hold. The answer has the balances right after it. With `dry_run` everything is checked and
+    answered with 200, and nothing is recorded; an Idempotency-Key means nothing then.
     """
     wanted = [wishes.transaction(request.wanted)]
     form = request.registry["myapp.recording"]
@@ -116,6 +117,7 @@ def list_transactions(request: Request[None, schemas.TransactionsQuery]) -> Resp
         criteria=criteria,
         after=None if after is None else after.id,
         limit=asked.limit + 1,
+        now=request.now,
     )
     exponents = _exponents(request, rows)
     return pages.respond_with(
@@ -134,9 +136,13 @@ def list_transactions(request: Request[None, schemas.TransactionsQuery]) -> Resp
     answers={200: schemas.Transaction},
 )
 def get_transaction(request: Request[None, schemas.NoQuery]) -> Response:
-    """Look at a transaction."""
+    """Look at a transaction.
+
+    A hold shows what remains of it and the transactions that have posted it.
+    """
     wanted_id = parameters.transaction_id(request.matchdict["id"])
-    return respond.answer(_encode(request, queries.get_transaction(request.dbsession, request.ledger, wanted_id)))
+    found = queries.get_transaction(request.dbsession, request.ledger, wanted_id, now=request.now)
+    return respond.answer(_encode(request, found))
 
 
 def _respond_with_batch(request: AnyRequest, of: operations.Recorded, *, whole: bool, status: int) -> Response:

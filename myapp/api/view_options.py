@@ -88,7 +88,8 @@ def body_view(view: View, info: Any) -> View:
 
     def wrapped(context: Any, request: Any) -> Response:
         application: settings.Application = request.registry["myapp.settings"]
-        request.wanted = decode(bodies.read(request, bytes_max=application.body_bytes_max))
+        may_lack = issubclass(schema, schemas.MAY_BE_LEFT_OUT) and bodies.is_left_out(request)
+        request.wanted = schema() if may_lack else decode(bodies.read(request, bytes_max=application.body_bytes_max))
         return view(context, request)
 
     return wrapped

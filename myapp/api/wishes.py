@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from msgspec import UNSET, UnsetType
 
@@ -41,18 +42,58 @@ def transaction(of: schemas.NewTransaction) -> model.NewTransaction:
         description=of.description,
         effective_at=moment(of.effective_at),
         metadata=of.metadata,
+        pending=of.pending,
+        expires_at=moment(of.expires_at),
     )
 
 
-def _posting(of: schemas.NewPosting) -> model.NewPosting:
-    if of.debit is not UNSET:
-        return model.NewPosting(
-            account=of.account, currency=of.currency, side=model.Side.DEBIT, amount=Decimal(of.debit)
-        )
-    # The schema lets exactly one of the two be there.
+def hold_post(hold_id: UUID, of: schemas.HoldPost) -> model.HoldPost:
+    return model.HoldPost(
+        hold_id=hold_id,
+        postings=None if of.postings is None else [_posting(posting) for posting in of.postings],
+        final=of.final,
+        reference=of.reference,
+        description=of.description,
+        effective_at=moment(of.effective_at),
+        metadata=of.metadata,
+    )
+
+
+def reversal(transaction_id: UUID, of: schemas.Remark) -> model.NewReversal:
+    return model.NewReversal(
+        transaction_id=transaction_id,
+        reference=of.reference,
+        description=of.description,
+        effective_at=moment(of.effective_at),
+        metadata=of.metadata,
+    )
+
+
+def ledger_change(of: schemas.LedgerChange) -> model.LedgerChange:
+    return model.LedgerChange(
+        metadata=None if of.metadata is UNSET else of.metadata,
+        moves_period=of.locked_before is not UNSET,
+        locked_before=None if of.locked_before is UNSET else moment(of.locked_before),
+    )
+
+
+def _posting(of: schemas.HeldPosting) -> model.NewPosting:
+    is_debit = of.debit is not UNSET
     return model.NewPosting(
-        account=of.account, currency=of.currency, side=model.Side.CREDIT, amount=Decimal(str(of.credit))
+        account=of.account,
+        currency=of.currency,
+        side=model.Side.DEBIT if is_debit else model.Side.CREDIT,
+        # The schema lets exactly one of the two be there.
+        amount=Decimal(str(of.debit if is_debit else of.credit)),
+        condition=_condition(of.if_) if isinstance(of, schemas.NewPosting) else None,
     )
+
+
+def _condition(of: schemas.Condition | None) -> model.Condition | None:
+    if of is None:
+        return None
+    least = None if of.min_available is None else Decimal(of.min_available)
+    return model.Condition(version=of.version, min_available=least)
 
 
 def _limits(of: schemas.NewLimits) -> model.NewLimits:

@@ -81,6 +81,15 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerChange:
+    """What to change of a ledger; without `moves_period`, `locked_before` means nothing."""
+
+    metadata: Mapping[str, str] | None = None
+    moves_period: bool = False
+    locked_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Currency:
     code: str
     exponent: int

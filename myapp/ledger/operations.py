@@ -8,27 +8,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import exc as sa_exc
 from sqlalchemy.orm import Session
 
 from myapp.db import scope
-from myapp.ledger import currencies, errors, idempotency, ids, plan, queries, upsert, words
+from myapp.ledger import currencies, errors, idempotency, ids, plan, queries, reversing, upsert, words
 from myapp.ledger.accounts import change_account, open_account
 from myapp.ledger.currencies import declare as declare_currency
+from myapp.ledger.holding import posting, releasing
+from myapp.ledger.holding.releasing import expire as expire_holds
 from myapp.ledger.idempotency import Claim
-from myapp.ledger.model import Ledger, NewTransaction, Transaction
+from myapp.ledger.model import HoldPost, Ledger, NewReversal, NewTransaction, Transaction
+from myapp.ledger.periods import change_ledger
 from myapp.ledger.recording import Form, outcome, request, statement, steps
 from myapp.ledger.tables import ledgers
 
 __all__ = [
     "Recorded",
     "change_account",
+    "change_ledger",
     "create_ledger",
     "declare_currency",
     "dry_run",
+    "expire_holds",
     "open_account",
+    "post_holds",
     "record",
+    "reverse",
+    "void_holds",
 ]
 
 FORMS = {Form.STEPS: steps.record, Form.STATEMENT: statement.record}
@@ -85,6 +94,47 @@ def record(
         raise
 
 
+def post_holds(
+    session: Session, ledger: Ledger, wanted: Sequence[HoldPost], *, now: datetime, claim: Claim | None = None
+) -> Recorded:
+    """Post holds, wholly or in part, all or none, and return the transactions that do.
+
+    Raises:
+        Refusal: as `holding.posting.post`.
+        IdempotencyMismatch, IdempotencyInProgress: as `record`.
+    """
+    posted = posting.post(session, ledger, wanted, now=now, claim=claim)
+    return _recorded(session, ledger, posted, claim)
+
+
+def void_holds(
+    session: Session, ledger: Ledger, hold_ids: Sequence[UUID], *, now: datetime, claim: Claim | None = None
+) -> Recorded:
+    """Void holds, all or none, and return them as they are then.
+
+    Raises:
+        Refusal: as `holding.releasing.void`.
+        IdempotencyMismatch, IdempotencyInProgress: as `record`.
+    """
+    is_new = releasing.void(session, ledger, hold_ids, now=now, claim=claim) is not None
+    if not is_new and claim is not None:
+        idempotency.read_transactions(session, ledger.id, claim)
+    return Recorded(queries.list_holds(session, ledger, hold_ids, now=now), replayed=not is_new)
+
+
+def reverse(
+    session: Session, ledger: Ledger, wanted: NewReversal, *, now: datetime, claim: Claim | None = None
+) -> Recorded:
+    """Reverse a transaction, once, and return the one that does.
+
+    Raises:
+        Refusal: as `reversing.reverse`.
+        IdempotencyMismatch, IdempotencyInProgress: as `record`.
+    """
+    reversal = reversing.reverse(session, ledger, wanted, now=now, claim=claim)
+    return _recorded(session, ledger, None if reversal is None else [reversal], claim)
+
+
 def dry_run(
     session: Session, ledger: Ledger, wanted: Sequence[NewTransaction], *, now: datetime, form: Form
 ) -> Recorded:
@@ -122,6 +172,12 @@ def _record(
     if claim is not None and places is None:
         return _replay(session, ledger, claim)
     return Recorded(outcome.transactions(made, places or ()), replayed=False)
+
+
+def _recorded(session: Session, ledger: Ledger, made: Sequence[Transaction] | None, claim: Claim | None) -> Recorded:
+    if made is None and claim is not None:
+        return _replay(session, ledger, claim)
+    return Recorded(made or (), replayed=False)
 
 
 def _replay(session: Session, ledger: Ledger, claim: Claim) -> Recorded:

@@ -208,9 +208,10 @@ def check_amount(posting: NewPosting, *, index: int, line: int) -> None:
 
 def _check_expiry(transaction: NewTransaction, *, index: int, now: datetime) -> None:
     if not transaction.pending:
-        raise errors.InvalidTransaction("Only a hold expires: `expires_at` goes with `pending`.", index=index)
+        detail = "Only a hold expires: `expires_at` goes with `pending`."
+        raise errors.InvalidTransaction(detail, index=index).within("expires_at")
     if transaction.expires_at is not None and transaction.expires_at <= now:
-        raise errors.InvalidTransaction("The hold would have expired already.", index=index)
+        raise errors.InvalidTransaction("The hold would have expired already.", index=index).within("expires_at")
 
 
 def make(wanted: Sequence[NewTransaction], exponents: Mapping[str, int]) -> Plan:

@@ -143,6 +143,14 @@ transactions = sa.Table(
         sqlite_where=sa.text("reverses IS NOT NULL"),
         postgresql_where=sa.text("reverses IS NOT NULL"),
     ),
+    # What became of a hold.
+    sa.Index(
+        "ix_transactions_pending_of",
+        "ledger_id",
+        "pending_of",
+        sqlite_where=sa.text("pending_of IS NOT NULL"),
+        postgresql_where=sa.text("pending_of IS NOT NULL"),
+    ),
     # What it was recorded as; what became of a hold is in `holds`.
     _one_of("status", [model.Status.POSTED, model.Status.PENDING]),
     sqlite_strict=True,

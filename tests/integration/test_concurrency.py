@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -236,7 +237,7 @@ def check_books(service: Service, accepted: Sequence[traffic.Call]) -> None:
         ledger = queries.get_ledger(session, "traffic")
         accounts = queries.list_accounts(session, ledger, after=None, limit=100)
         recorded = queries.list_transactions(
-            session, ledger, criteria=queries.TransactionFilter(), after=None, limit=1_000_000
+            session, ledger, criteria=queries.TransactionFilter(), after=None, limit=1_000_000, now=datetime.now(UTC)
         )
     found = Counter[tuple[str, str, str]]()
     for account in accounts:

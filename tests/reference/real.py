@@ -32,6 +32,7 @@ from myapp.ledger.model import (
     Transaction,
 )
 from myapp.ledger.recording import Form
+from tests.reference import generate
 from tests.reference.book import Entry, Record, Recorded, Refused, SeenAccount, Tally
 from tests.reference.model import Key, Line, State
 
@@ -126,6 +127,7 @@ class Real:
                 criteria=queries.TransactionFilter(),
                 after=newest_first[-1].id if newest_first else None,
                 limit=PAGE,
+                now=generate.START,
             ):
                 newest_first += page
         assert [transaction.id for transaction in reversed(newest_first)] == self.ids

@@ -36,6 +36,7 @@ GROUPS = {
     "accounts": "Places in a ledger, with a type, limits and balances.",
     "statements": "The postings of one account.",
     "transactions": "What happened: postings that balance to zero in every currency.",
+    "holds": "Transactions that reserve until they are posted, voided or expire; and reversals.",
     "verification": "Proof that the books are right.",
     "health": "For those who run the service.",
 }
@@ -162,7 +163,7 @@ def _operation(operation: Operation, by_type: Mapping[str, Json], components: Ma
         described["description"] = operation.description
     if operation.body is not None:
         content = {respond.MEDIA_TYPE: {"schema": by_type[repr(operation.body)]}}
-        described["requestBody"] = {"required": True, "content": content}
+        described["requestBody"] = {"required": not operation.body_may_lack, "content": content}
     if operation.permission is not None:
         described["security"] = [{"key": []}]
         described["x-scope"] = operation.permission

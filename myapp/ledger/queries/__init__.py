@@ -9,11 +9,13 @@ after the other, by key.
 
 from myapp.ledger.queries.accounts import get_account, list_accounts
 from myapp.ledger.queries.ledgers import exponents, find_names, get_ledger, list_currencies, list_ledgers
+from myapp.ledger.queries.outcomes import list_posts
 from myapp.ledger.queries.postings import PostingPosition, list_postings
 from myapp.ledger.queries.sums import Movement, list_references, sum_movements
 from myapp.ledger.queries.transactions import (
     TransactionFilter,
     get_transaction,
+    list_holds,
     list_transactions,
     load_transactions,
 )
@@ -29,8 +31,10 @@ __all__ = [
     "get_transaction",
     "list_accounts",
     "list_currencies",
+    "list_holds",
     "list_ledgers",
     "list_postings",
+    "list_posts",
     "list_references",
     "list_transactions",
     "load_transactions",

@@ -1,4 +1,7 @@
-"""Read transactions with their postings and the accounts of those: three statements, however many there are."""
+"""Read transactions with their postings and the accounts of those: three statements, however many there are.
+
+What became of them since is read by `outcomes`.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,13 @@ from sqlalchemy.orm import Session
 
 from myapp.ledger import chunks, errors, tables
 from myapp.ledger.columns import AnyRow
-from myapp.ledger.model import AccountType, Counters, Ledger, Posting, Side, Status, Transaction
+from myapp.ledger.model import AccountType, Counters, Effect, Ledger, Posting, Side, Status, Transaction
+from myapp.ledger.queries import outcomes
 
 accounts, postings, transactions = tables.accounts, tables.postings, tables.transactions
+
+# What only gives back what a hold had reserved is no transaction of its own to those who list them.
+IS_LISTED = sa.or_(transactions.c.status == Status.POSTED.value, transactions.c.pending_of.is_(None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,31 +37,37 @@ class TransactionFilter:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def get_transaction(session: Session, ledger: Ledger, id: UUID) -> Transaction:  # noqa: A002
+def get_transaction(session: Session, ledger: Ledger, id: UUID, *, now: datetime) -> Transaction:  # noqa: A002
     """Raises: NotFound."""
     found = load_transactions(session, ledger, [id])
     if not found:
         raise errors.NotFound(f"There is no transaction {id}.")
-    return found[0]
+    return outcomes.follow(session, ledger, found, now=now)[0]
 
 
 def list_transactions(
-    session: Session, ledger: Ledger, *, criteria: TransactionFilter, after: UUID | None, limit: int
+    session: Session, ledger: Ledger, *, criteria: TransactionFilter, after: UUID | None, limit: int, now: datetime
 ) -> Sequence[Transaction]:
     """List transactions, the newest first, from the one after the id `after`."""
     query = sa.select(transactions).where(
-        transactions.c.ledger_id == ledger.id, *_conditions(session, ledger, criteria)
+        transactions.c.ledger_id == ledger.id, IS_LISTED, *_conditions(session, ledger, criteria)
     )
     if after is not None:
         query = query.where(transactions.c.id < after)
-    return _with_postings(session, ledger, session.execute(query.order_by(transactions.c.id.desc()).limit(limit)).all())
+    rows = session.execute(query.order_by(transactions.c.id.desc()).limit(limit)).all()
+    return outcomes.follow(session, ledger, _with_postings(session, ledger, rows), now=now)
 
 
 def load_transactions(session: Session, ledger: Ledger, transaction_ids: Sequence[UUID]) -> Sequence[Transaction]:
-    """Return the transactions with these ids, in the order of the ids."""
+    """Return the transactions with these ids as they were recorded, in the order of the ids."""
     rows = {row.id: row for row in _read(session, ledger, transactions, transactions.c.id, transaction_ids)}
     ordered = [rows[transaction_id] for transaction_id in transaction_ids if transaction_id in rows]
     return _with_postings(session, ledger, ordered)
+
+
+def list_holds(session: Session, ledger: Ledger, hold_ids: Sequence[UUID], *, now: datetime) -> Sequence[Transaction]:
+    """Return holds with what has become of them, in the order of the ids."""
+    return outcomes.follow(session, ledger, load_transactions(session, ledger, hold_ids), now=now)
 
 
 def _conditions(session: Session, ledger: Ledger, criteria: TransactionFilter) -> Iterable[sa.ColumnElement[bool]]:
@@ -101,7 +114,16 @@ def _with_postings(session: Session, ledger: Ledger, rows: Sequence[AnyRow]) -> 
     by_transaction: dict[UUID, list[Posting]] = {row.id: [] for row in rows}
     for line in sorted(lines, key=lambda line: line.line):
         by_transaction[line.transaction_id].append(_posting(line, accounts_by_id[line.account_id]))
-    return [_transaction(row, by_transaction[row.id]) for row in rows]
+    released = {row.pending_of for row in rows if _is_release(row)}
+    ends = outcomes.read_final_states(session, ledger, released)
+    return [
+        _transaction(row, by_transaction[row.id], ends[row.pending_of] if _is_release(row) else Status(row.status))
+        for row in rows
+    ]
+
+
+def _is_release(row: AnyRow) -> bool:
+    return row.status == Status.PENDING and row.pending_of is not None
 
 
 def _read(
@@ -115,16 +137,19 @@ def _read(
     ]
 
 
-def _transaction(row: AnyRow, lines: Sequence[Posting]) -> Transaction:
+def _transaction(row: AnyRow, lines: Sequence[Posting], status: Status) -> Transaction:
     return Transaction(
         id=row.id,
         reference=row.reference,
-        status=Status(row.status),
+        status=status,
         description=row.description,
         effective_at=row.effective_at,
         recorded_at=row.recorded_at,
         metadata=row.metadata,
         postings=lines,
+        pending_of=row.pending_of,
+        reverses=row.reverses,
+        expires_at=row.expires_at,
     )
 
 
@@ -143,4 +168,6 @@ def _posting(row: AnyRow, account: AnyRow) -> Posting:
             credits_pending=row.credits_pending,
         ),
         balance_version=row.balance_version,
+        effect=Effect(row.effect),
+        remaining_minor=row.amount if row.effect == Effect.PENDING else None,
     )

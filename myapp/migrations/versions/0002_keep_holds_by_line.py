@@ -29,11 +29,20 @@ def upgrade() -> None:
     op.drop_table("holds")
     _create_holds()
     _create_hold_lines()
+    where = sa.text("pending_of IS NOT NULL")
+    op.create_index(
+        "ix_transactions_pending_of",
+        "transactions",
+        ["ledger_id", "pending_of"],
+        sqlite_where=where,
+        postgresql_where=where,
+    )
 
 
 def downgrade() -> None:
     if not op.get_context().as_sql and op.get_bind().scalar(sa.text("SELECT EXISTS (SELECT 1 FROM holds)")):
         raise RuntimeError("The schema before cannot tell the holds that were recorded from what is posted.")
+    op.drop_index("ix_transactions_pending_of", "transactions")
     op.drop_table("hold_lines")
     op.drop_table("holds")
     _recreate_holds()

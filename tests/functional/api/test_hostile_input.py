@@ -204,7 +204,9 @@ def test_metadata(shop: Shop, metadata: Any) -> None:
         ({"debit": "1", "currency": None}, "/postings/0/currency"),
         ({"debit": "1", "account": "a\u0000"}, "/postings/0/account"),
         ({"debit": "1", "side": "debit"}, "/postings/0"),
-        ({"debit": "1", "if": {"version": 7}}, "/postings/0"),
+        ({"debit": "1", "if": {"version": -7}}, "/postings/0/if/version"),
+        ({"debit": "1", "if": {"min_available": 5}}, "/postings/0/if/min_available"),
+        ({"debit": "1", "if": {"balance": "5"}}, "/postings/0/if"),
     ],
 )
 def test_postings(shop: Shop, posting: dict[str, Any], pointer: str) -> None:

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from myapp import settings
 from myapp.api import problems
 from myapp.db import errors as db_errors
-from myapp.db import scope
 from tests.functional.api.shop import CASH, Shop, refund, sale
 
 LOOPBACK = {"REMOTE_ADDR": "127.0.0.1"}
@@ -53,18 +51,35 @@ def _not_allowed(shop: Shop) -> Any:
 
 
 def _locked(shop: Shop) -> Any:
-    with scope.session_scope(shop.app.app.registry["db.sessions"]) as session:
-        locked = sa.text("UPDATE ledgers SET locked_before = :before WHERE name = :name").bindparams(
-            sa.bindparam("before", datetime(2026, 2, 1, tzinfo=UTC), type_=_locked_type(session)), name=shop.name
-        )
-        session.execute(locked)
+    shop.must(200, "PATCH", "", {"locked_before": "2026-02-01"})
     return shop.call("POST", "transactions", sale(effective_at="2026-01-31"))
 
 
-def _locked_type(session: Any) -> Any:
-    from myapp.ledger import tables
+def _not_pending(shop: Shop) -> Any:
+    recorded = shop.must(201, "POST", "transactions", sale())
+    return shop.call("POST", f"transactions/{recorded['id']}/post", {})
 
-    return tables.ledgers.c.locked_before.type
+
+def _exceeding(shop: Shop) -> Any:
+    hold = shop.must(201, "POST", "transactions", sale(pending=True))
+    return shop.call("POST", f"transactions/{hold['id']}/post", sale("12.51"))
+
+
+def _pending(shop: Shop) -> Any:
+    hold = shop.must(201, "POST", "transactions", sale(pending=True))
+    return shop.call("POST", f"transactions/{hold['id']}/reverse", {})
+
+
+def _reversed(shop: Shop) -> Any:
+    recorded = shop.must(201, "POST", "transactions", sale())
+    shop.must(201, "POST", f"transactions/{recorded['id']}/reverse", {})
+    return shop.call("POST", f"transactions/{recorded['id']}/reverse", {})
+
+
+def _otherwise(shop: Shop) -> Any:
+    wanted = sale()
+    wanted["postings"][0]["if"] = {"version": 7}
+    return shop.call("POST", "transactions", wanted)
 
 
 REACHED: dict[str, Callable[[Shop], Any]] = {
@@ -79,6 +94,11 @@ REACHED: dict[str, Callable[[Shop], Any]] = {
     "limit-exceeded": _full,
     "account-closed": _closed,
     "period-locked": _locked,
+    "not-pending": _not_pending,
+    "exceeds-hold": _exceeding,
+    "not-posted": _pending,
+    "already-reversed": _reversed,
+    "condition-failed": _otherwise,
     "precondition-failed": lambda shop: shop.call("PATCH", f"accounts/{CASH}", {}, If_Match='"7-00000000"'),
     "unsupported-media-type": lambda shop: shop.call("POST", "accounts", raw=b"a=1", **{"Content-Type": "text/plain"}),
     "validation-failed": lambda shop: shop.call("POST", "accounts", {}),
@@ -116,6 +136,11 @@ POINTERS = {
     "limit-exceeded": "/postings/0",
     "account-closed": "/postings/0/account",
     "period-locked": "/effective_at",
+    "not-pending": "",
+    "exceeds-hold": "/postings/0/debit",
+    "not-posted": "",
+    "already-reversed": "",
+    "condition-failed": "/postings/0/if",
     "validation-failed": "",
     "unbalanced-transaction": "/postings",
     "unknown-account": "/postings/0/account",

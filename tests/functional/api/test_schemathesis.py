@@ -62,12 +62,22 @@ def shop(keyed_wsgi_app: Router) -> Shop:
     return Shop(webtest.TestApp(keyed_wsgi_app), headers={"Authorization": f"Bearer {secret}"}).open()
 
 
+# How the refusals end that compare two members, or one with the clock.
+OWN = ("is above the maximum.", "goes with `pending`.", "would have expired already.", "among those to void.")
+
+
 def excused(response: Response) -> list[CheckFunction]:
     """Return the checks that no document can help to pass: the ledger's own refusals of well-formed input."""
     problem = response.json() if response.status_code in (412, 422) else {"code": "validation-failed", "detail": ""}
     # JSON Schema cannot compare two members.
-    is_own = problem["code"] != "validation-failed" or problem["detail"].endswith("is above the maximum.")
+    is_own = problem["code"] != "validation-failed" or problem["detail"].endswith(OWN)
     return [positive_data_acceptance] if is_own else []
+
+
+def has_float(value: object) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(has_float, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float)
 
 
 def takes_input(operation: APIOperation) -> bool:
@@ -88,7 +98,7 @@ def test_every_answer_is_in_the_document(api_schema: OpenApiSchema, shop: Shop, 
             case.path_parameters.update({name: existing[name] for name in case.path_parameters})
             case.query.pop("after", None)
             # JSON Schema calls 17.0 an integer; no number with a point is one here.
-            hypothesis.assume(not isinstance(case.body, dict) or not isinstance(case.body.get("exponent"), float))
+            hypothesis.assume(not has_float(case.body))
         if SECONDS_GIVEN.fullmatch(str(case.headers.get(REQUEST_TIMEOUT))):
             # What is right however short it is must also be enough.
             case.headers[REQUEST_TIMEOUT] = "9.5"

@@ -27,11 +27,15 @@ pytestmark = [pytest.mark.commits, pytest.mark.not_for("faults")]
 def requests(shop: Shop, recorded: str) -> dict[str, tuple[str, str, Any, dict[str, str]]]:
     """Return a request by the row of the table that is about it."""
     many = {"transactions": [sale() for _ in range(40)]}
+    held = shop.must(201, "POST", "transactions/batch", {"transactions": [sale(pending=True) for _ in range(42)]})
+    holds = [each["id"] for each in held["items"]]
+    part = {"postings": sale("1.00")["postings"]}
     key = {"Idempotency_Key": "new"}
     return {
         "POST /v1/ledgers": ("POST", "/v1/ledgers", {"name": f"{shop.name}-2"}, {}),
         "GET /v1/ledgers": ("GET", "/v1/ledgers", None, {}),
         "GET …/{ledger}": ("GET", "", None, {}),
+        "PATCH …/{ledger}": ("PATCH", "", {"metadata": {"branch": "7"}}, {}),
         "PUT …/currencies/{code}": ("PUT", "currencies/HOOL", {"exponent": 4}, {}),
         "GET …/currencies": ("GET", "currencies", None, {}),
         "GET …/currencies/{code}": ("GET", "currencies/USD", None, {}),
@@ -48,7 +52,15 @@ def requests(shop: Shop, recorded: str) -> dict[str, tuple[str, str, Any, dict[s
         "POST …/transactions, with a key": ("POST", "transactions", sale(), {"Idempotency_Key": "another"}),
         "POST …/transactions, replayed": ("POST", "transactions", sale(), {"Idempotency_Key": "old"}),
         "POST …/transactions, dry run": ("POST", "transactions?dry_run=true", sale(), {}),
+        "POST …/transactions, late": ("POST", "transactions", sale(effective_at="2026-01-31"), {}),
+        "POST …/transactions, a hold": ("POST", "transactions", sale(pending=True), {}),
         "POST …/transactions/batch": ("POST", "transactions/batch", many, {}),
+        "POST …/transactions/{id}/post": ("POST", f"transactions/{holds[0]}/post", {}, {}),
+        "POST …/transactions/{id}/post, a part": ("POST", f"transactions/{holds[1]}/post", part, {}),
+        "POST …/transactions/{id}/void": ("POST", f"transactions/{holds[1]}/void", {}, {}),
+        "POST …/transactions/{id}/reverse": ("POST", f"transactions/{recorded}/reverse", {}, {}),
+        "POST …/holds/post": ("POST", "holds/post", {"holds": [{"id": each} for each in holds[2:22]]}, {}),
+        "POST …/holds/void": ("POST", "holds/void", {"holds": holds[22:]}, {}),
         "GET …/transactions": ("GET", "transactions", None, {}),
         "GET …/transactions/{id}": ("GET", f"transactions/{recorded}", None, {}),
         "GET …/verify": ("GET", "verify", None, {}),

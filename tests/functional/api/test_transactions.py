@@ -12,6 +12,9 @@ from tests.functional.api.shop import CASH, SALES, Shop, refund, sale
 OVERPRECISE_CREDIT = {"postings": [sale()["postings"][0], sale("12.505")["postings"][1]]}
 
 
+BALANCES = ("balance", "available")
+
+
 class TestRecord:
     def test_answers_with_the_resulting_balances_and_the_address(self, shop: Shop) -> None:
         wanted = sale(
@@ -30,9 +33,23 @@ class TestRecord:
             "description": "Sale",
             "metadata": {"order": "1"},
             "effective_at": "2026-01-31T00:00:00Z",
+            **dict.fromkeys(("expires_at", "pending_of", "reverses", "reversed_by")),
+            "posted_by": [],
             "postings": [
-                {"account": CASH, "currency": "USD", "debit": "12.50", "balance": "12.50", "available": "12.50"},
-                {"account": SALES, "currency": "USD", "credit": "12.50", "balance": "12.50", "available": "12.50"},
+                {
+                    "account": CASH,
+                    "currency": "USD",
+                    "debit": "12.50",
+                    **dict.fromkeys(BALANCES, "12.50"),
+                    "version": 1,
+                },
+                {
+                    "account": SALES,
+                    "currency": "USD",
+                    "credit": "12.50",
+                    **dict.fromkeys(BALANCES, "12.50"),
+                    "version": 1,
+                },
             ],
         }
 

@@ -131,7 +131,7 @@ class Desk:
         with self.at_work(readonly=True) as session:
             return len(
                 queries.list_transactions(
-                    session, self.ledger, criteria=queries.TransactionFilter(), after=None, limit=1000
+                    session, self.ledger, criteria=queries.TransactionFilter(), after=None, limit=1000, now=NOW
                 )
             )
 

@@ -26,10 +26,10 @@ TRANSACTIONS = 2_000
 READS: dict[str, Callable[[Session, model.Ledger], object]] = {
     "a statement": lambda session, ledger: queries.list_postings(session, ledger, "assets:0", after=None, limit=1000),
     "a list": lambda session, ledger: queries.list_transactions(
-        session, ledger, criteria=queries.TransactionFilter(), after=None, limit=1000
+        session, ledger, criteria=queries.TransactionFilter(), after=None, limit=1000, now=NOW
     ),
     "a list by account": lambda session, ledger: queries.list_transactions(
-        session, ledger, criteria=queries.TransactionFilter(account="assets:7"), after=None, limit=50
+        session, ledger, criteria=queries.TransactionFilter(account="assets:7"), after=None, limit=50, now=NOW
     ),
     "accounts": lambda session, ledger: queries.list_accounts(session, ledger, after=None, limit=1000),
     "verify": verify.verify,

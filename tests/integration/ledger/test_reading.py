@@ -35,7 +35,7 @@ class TestTransactions:
     def found(self, desk: Desk, **criteria: object) -> list[str | None]:
         with desk.at_work(readonly=True) as session:
             listed = queries.list_transactions(
-                session, desk.ledger, criteria=queries.TransactionFilter(**criteria), after=None, limit=10
+                session, desk.ledger, criteria=queries.TransactionFilter(**criteria), after=None, limit=10, now=NOW
             )
         return [listed_one.reference for listed_one in listed]
 
@@ -69,6 +69,7 @@ class TestTransactions:
                 criteria=queries.TransactionFilter(),
                 after=pages[-1].id if pages else None,
                 limit=3,
+                now=NOW,
             ):
                 pages += page
 
@@ -76,7 +77,7 @@ class TestTransactions:
 
     def test_of_another_ledger_are_not_found(self, busy: Desk) -> None:
         with busy.at_work(readonly=True) as session, pytest.raises(errors.NotFound):
-            queries.get_transaction(session, busy.ledger, ids.new_id(NOW))
+            queries.get_transaction(session, busy.ledger, ids.new_id(NOW), now=NOW)
 
 
 class TestStatement:

@@ -45,7 +45,7 @@ class TestRecord:
         (recorded,) = shop.record(sale).transactions
 
         with shop.at_work(readonly=True) as session:
-            assert queries.get_transaction(session, shop.ledger, recorded.id) == recorded
+            assert queries.get_transaction(session, shop.ledger, recorded.id, now=NOW) == recorded
         assert recorded.effective_at == sale.effective_at
         assert recorded.metadata == sale.metadata
         assert recorded.description == sale.description
@@ -77,7 +77,7 @@ class TestRecord:
 
         with shop.at_work(readonly=True) as session:
             newest_first = queries.list_transactions(
-                session, shop.ledger, criteria=queries.TransactionFilter(), after=None, limit=20
+                session, shop.ledger, criteria=queries.TransactionFilter(), after=None, limit=20, now=NOW
             )
         assert newest_first == list(reversed(recorded))
         assert [

@@ -26,9 +26,9 @@ READS: dict[str, tuple[Read, int]] = {
     "list_accounts": (lambda session, ledger: queries.list_accounts(session, ledger, after=None, limit=9), 2),
     "list_transactions": (
         lambda session, ledger: queries.list_transactions(
-            session, ledger, criteria=queries.TransactionFilter(account="assets:till"), after=None, limit=9
+            session, ledger, criteria=queries.TransactionFilter(account="assets:till"), after=None, limit=9, now=NOW
         ),
-        3,
+        4,
     ),
     "list_postings": (
         lambda session, ledger: queries.list_postings(session, ledger, "assets:till", after=None, limit=9),

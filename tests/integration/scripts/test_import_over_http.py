@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 
@@ -85,7 +86,11 @@ def transactions(sessions, name):
         with session_scope(sessions, readonly=True) as session:
             ledger = queries.get_ledger(session, name)
             criteria = queries.TransactionFilter()
-            return len(queries.list_transactions(session, ledger, criteria=criteria, after=None, limit=1000))
+            return len(
+                queries.list_transactions(
+                    session, ledger, criteria=criteria, after=None, limit=1000, now=datetime.now(UTC)
+                )
+            )
 
     return transactions
 

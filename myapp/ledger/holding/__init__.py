@@ -1,0 +1,1 @@
+"""Holds: pending transactions that reserve, until they are posted, voided or expire."""

@@ -1,0 +1,114 @@
+"""Read what became of recorded transactions: of holds, and of what was reversed. All by key, however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from myapp.ledger import chunks, tables
+from myapp.ledger.columns import AnyRow
+from myapp.ledger.model import Effect, Ledger, Status, Transaction
+
+holds, hold_lines, transactions = tables.holds, tables.hold_lines, tables.transactions
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcomes:
+    states: Mapping[UUID, Status]
+    remaining: Mapping[tuple[UUID, int], int]
+    posted_by: Mapping[UUID, Sequence[UUID]]
+    reversed_by: Mapping[UUID, UUID]
+
+    def of(self, recorded: Transaction) -> Transaction:
+        reversal = self.reversed_by.get(recorded.id)
+        if recorded.pending_of is not None and recorded.status is Status.POSTED:
+            reversal = reversal or self.reversed_by.get(recorded.pending_of)
+        if recorded.id not in self.states:
+            return replace(recorded, reversed_by=reversal)
+        postings = [
+            replace(posting, remaining_minor=self.remaining[recorded.id, posting.line]) for posting in recorded.postings
+        ]
+        return replace(
+            recorded,
+            status=self.states[recorded.id],
+            postings=postings,
+            posted_by=self.posted_by.get(recorded.id, ()),
+            reversed_by=reversal,
+        )
+
+
+def follow(
+    session: Session, ledger: Ledger, recorded: Sequence[Transaction], *, now: datetime
+) -> Sequence[Transaction]:
+    """Return transactions with what has become of them since they were recorded.
+
+    A hold whose time has come shows as expired, swept or not.
+    """
+    hold_ids = [each.id for each in recorded if is_hold(each)]
+    outcomes = _Outcomes(
+        states=_read_states(session, ledger, hold_ids, now=now),
+        remaining=_read_remaining(session, ledger, hold_ids),
+        posted_by=_read_posts(session, ledger, hold_ids),
+        reversed_by=_read_reversals(session, ledger, recorded),
+    )
+    return [outcomes.of(each) for each in recorded]
+
+
+def is_hold(of: Transaction) -> bool:
+    return any(posting.effect is Effect.PENDING for posting in of.postings)
+
+
+def list_posts(session: Session, ledger: Ledger, hold_id: UUID) -> Sequence[UUID]:
+    """List the transactions that have posted a hold, the first first."""
+    return _read_posts(session, ledger, [hold_id]).get(hold_id, ())
+
+
+def read_final_states(session: Session, ledger: Ledger, hold_ids: Collection[UUID]) -> Mapping[UUID, Status]:
+    """Return the states of holds that have ended."""
+    rows = _read(session, holds, ledger, holds.c.transaction_id, sorted(hold_ids))
+    return {row.transaction_id: Status(row.state) for row in rows}
+
+
+def _read_states(session: Session, ledger: Ledger, hold_ids: Sequence[UUID], *, now: datetime) -> Mapping[UUID, Status]:
+    rows = _read(session, holds, ledger, holds.c.transaction_id, hold_ids)
+    return {row.transaction_id: _state(row, now=now) for row in rows}
+
+
+def _state(row: AnyRow, *, now: datetime) -> Status:
+    is_over = row.state == Status.PENDING and row.expires_at is not None and row.expires_at <= now
+    return Status.EXPIRED if is_over else Status(row.state)
+
+
+def _read_remaining(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) -> Mapping[tuple[UUID, int], int]:
+    rows = _read(session, hold_lines, ledger, hold_lines.c.transaction_id, hold_ids)
+    return {(row.transaction_id, row.line): row.remaining for row in rows}
+
+
+def _read_posts(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[UUID]]:
+    posts: dict[UUID, list[UUID]] = {}
+    for row in _read(session, transactions, ledger, transactions.c.pending_of, hold_ids):
+        if row.status == Status.POSTED:
+            posts.setdefault(row.pending_of, []).append(row.id)
+    return {hold_id: sorted(found) for hold_id, found in posts.items()}
+
+
+def _read_reversals(session: Session, ledger: Ledger, recorded: Sequence[Transaction]) -> Mapping[UUID, UUID]:
+    ids = {each.id for each in recorded} | {each.pending_of for each in recorded if each.pending_of is not None}
+    rows = _read(session, transactions, ledger, transactions.c.reverses, sorted(ids))
+    return {row.reverses: row.id for row in rows}
+
+
+def _read(
+    session: Session, table: sa.Table, ledger: Ledger, key: sa.Column[UUID], ids: Sequence[UUID]
+) -> Sequence[AnyRow]:
+    return [
+        row
+        for some in chunks.of(ids)
+        if some
+        for row in session.execute(sa.select(table).where(table.c.ledger_id == ledger.id, key.in_(some)))
+    ]
