@@ -12,9 +12,6 @@ from tests.functional.api.shop import CASH, SALES, Shop, refund, sale
 OVERPRECISE_CREDIT = {"postings": [sale()["postings"][0], sale("12.505")["postings"][1]]}
 
 
-BALANCES = ("balance", "available")
-
-
 class TestRecord:
     def test_answers_with_the_resulting_balances_and_the_address(self, shop: Shop) -> None:
         wanted = sale(
@@ -27,6 +24,7 @@ class TestRecord:
         assert recorded.status_int == 201
         assert body.pop("recorded_at").endswith("Z")
         assert recorded.headers["Location"].endswith(f"{shop.path}/transactions/{body.pop('id')}")
+        right_after = {"balance": "12.50", "available": "12.50", "version": 1}
         assert body == {
             "status": "posted",
             "reference": "order-1",
