@@ -34,20 +34,8 @@ class TestRecord:
             **dict.fromkeys(("expires_at", "pending_of", "reverses", "reversed_by")),
             "posted_by": [],
             "postings": [
-                {
-                    "account": CASH,
-                    "currency": "USD",
-                    "debit": "12.50",
-                    **dict.fromkeys(BALANCES, "12.50"),
-                    "version": 1,
-                },
-                {
-                    "account": SALES,
-                    "currency": "USD",
-                    "credit": "12.50",
-                    **dict.fromkeys(BALANCES, "12.50"),
-                    "version": 1,
-                },
+                {"account": CASH, "currency": "USD", "debit": "12.50", **right_after},
+                {"account": SALES, "currency": "USD", "credit": "12.50", **right_after},
             ],
         }
 
