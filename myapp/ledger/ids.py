@@ -29,7 +29,15 @@ def new_ids(now: datetime, count: int) -> Sequence[UUID]:
     """Return ids made at `now` (aware, 1970 or later) that sort in their order here."""
     if count > COUNTER_MAX:
         raise ValueError(f"{count} ids at once do not fit in the counter; make at most {COUNTER_MAX}.")
-    milliseconds, rest = divmod(now - EPOCH, MILLISECOND)
-    fraction = (rest // MICROSECOND << 12) // 1000
-    base = milliseconds << 80 | VERSION | fraction << 64 | VARIANT
+    base = first_id(now).int
     return [UUID(int=base | place << RANDOM_BITS | secrets.randbits(RANDOM_BITS)) for place in range(count)]
+
+
+def first_id(at: datetime) -> UUID:
+    """Return the least id that can be made at a time; all made earlier, to the microsecond, are below it."""
+    if at < EPOCH:
+        return UUID(int=0)
+    milliseconds, rest = divmod(at - EPOCH, MILLISECOND)
+    # A microsecond is four steps of this and a bit, so no two of them are the same.
+    fraction = (rest // MICROSECOND << 12) // 1000
+    return UUID(int=milliseconds << 80 | VERSION | fraction << 64 | VARIANT)

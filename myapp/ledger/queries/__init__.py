@@ -8,6 +8,7 @@ after the other, by key.
 """
 
 from myapp.ledger.queries.accounts import get_account, list_accounts
+from myapp.ledger.queries.history import balances_at, movements
 from myapp.ledger.queries.ledgers import exponents, find_names, get_ledger, list_currencies, list_ledgers
 from myapp.ledger.queries.outcomes import list_posts
 from myapp.ledger.queries.postings import PostingPosition, list_postings
@@ -24,6 +25,7 @@ __all__ = [
     "Movement",
     "PostingPosition",
     "TransactionFilter",
+    "balances_at",
     "exponents",
     "find_names",
     "get_account",
@@ -38,5 +40,6 @@ __all__ = [
     "list_references",
     "list_transactions",
     "load_transactions",
+    "movements",
     "sum_movements",
 ]
