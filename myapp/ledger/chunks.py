@@ -11,7 +11,8 @@ T = TypeVar("T")
 KEYS_MAX = 10_000
 
 
-def of(keys: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Return the keys in portions; one empty portion where there is no key."""
-    for start in range(0, max(1, len(keys)), KEYS_MAX):
-        yield keys[start : start + KEYS_MAX]
+def of(keys: Sequence[T], *, times: int = 1) -> Iterator[Sequence[T]]:
+    """Return the keys in portions, for a statement that names each so many times; where there is no key, one empty."""
+    size = KEYS_MAX // times
+    for start in range(0, max(1, len(keys)), size):
+        yield keys[start : start + size]

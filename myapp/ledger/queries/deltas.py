@@ -11,8 +11,9 @@ from myapp.ledger.columns import Int64
 from myapp.ledger.model import Effect, Side
 
 COUNTERS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
-POSTS = (Effect.POSTED, Effect.TAKEN)
-ENDS_PENDING = (Effect.TAKEN, Effect.RELEASED)
+POSTS = tuple(effect for effect in Effect if effect.is_posted)
+HOLDS = tuple(effect for effect in Effect if effect.pending_sign > 0)
+ENDS_HOLDING = tuple(effect for effect in Effect if effect.pending_sign < 0)
 
 
 def of(postings: sa.FromClause = tables.postings) -> Sequence[sa.ColumnElement[int]]:
@@ -20,11 +21,11 @@ def of(postings: sa.FromClause = tables.postings) -> Sequence[sa.ColumnElement[i
     nothing = sa.literal(0, Int64)
     amount: sa.ColumnElement[int] = postings.c.amount
 
-    def has(*effects: Effect) -> sa.ColumnElement[bool]:
+    def has(effects: Sequence[Effect]) -> sa.ColumnElement[bool]:
         return postings.c.effect.in_([effect.value for effect in effects])
 
-    posted = sa.case((has(*POSTS), amount), else_=nothing)
-    pending = sa.case((has(Effect.PENDING), amount), (has(*ENDS_PENDING), -amount), else_=nothing)
+    posted = sa.case((has(POSTS), amount), else_=nothing)
+    pending = sa.case((has(HOLDS), amount), (has(ENDS_HOLDING), -amount), else_=nothing)
     is_debit = postings.c.side == Side.DEBIT.value
     return (
         sa.case((is_debit, posted), else_=nothing).label("debits_posted"),

@@ -38,6 +38,9 @@ balances, day_totals, postings = tables.balances, tables.day_totals, tables.post
 # it is taken in two halves. What is posted only grows, and the balance has room for all of it.
 HALF = 1 << 32
 
+# Whole days, the rest of a recorded day, and those of two effective days.
+PARTS_MAX = 4
+
 Balances = Mapping[tuple[UUID, str], Counters]
 
 
@@ -51,7 +54,7 @@ def balances_at(
 ) -> Balances:
     """Return the counters of these accounts, or of all, by account and currency, at a time and as known at a time.
 
-    Shape: what had a posting by then. One statement, so one snapshot; one more for each further ten thousand accounts.
+    Shape: what had a posting by then. One statement, so one snapshot; one more for each further 2,500 accounts.
     Both times are inclusive; None is without end, so that None for both is what the balances say now.
     Units: what is pending is below zero where a release counts before its hold.
     """
@@ -112,7 +115,7 @@ def _portions(account_ids: Collection[UUID] | None) -> Iterator[Collection[UUID]
     if account_ids is None:
         yield None
     elif account_ids:
-        yield from chunks.of(sorted(account_ids))
+        yield from chunks.of(sorted(account_ids), times=PARTS_MAX)
 
 
 def _sums(dialect: str, ledger: Ledger, account_ids: Collection[UUID] | None, region: _Region) -> sa.Select[Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -39,6 +40,27 @@ READS: dict[str, tuple[Read, int]] = {
             session, ledger, "assets:till", effective_from=NOW, after=None, limit=9
         ),
         4,
+    ),
+    "balances_at": (
+        lambda session, ledger: queries.balances_at(session, ledger, None, at=NOW, known_at=NOW),
+        1,
+    ),
+    "balances_at of accounts": (
+        lambda session, ledger: queries.balances_at(
+            session, ledger, [UUID(int=number) for number in range(2_500)], at=NOW, known_at=NOW
+        ),
+        1,
+    ),
+    "movements": (
+        lambda session, ledger: queries.movements(
+            session,
+            ledger,
+            [UUID(int=number) for number in range(2_500)],
+            effective_from=NOW,
+            effective_to=NOW + timedelta(days=2),
+            known_at=NOW,
+        ),
+        1,
     ),
     "find_names": (lambda session, ledger: queries.find_names(session, {ledger.id, UUID(int=7)}), 1),
     "list_references": (lambda session, ledger: queries.list_references(session, ledger, prefix="sale-"), 1),

@@ -1,0 +1,138 @@
+"""What a balance at a time costs: its days, and the postings of a day that it ends within; never its whole history.
+
+The cost is counted, not timed: rows read by each table's scans on PostgreSQL, steps of the virtual machine on SQLite.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, sessionmaker
+
+from myapp import settings
+from myapp.db import engine as engines
+from myapp.db import factory, scope
+from myapp.ledger import operations, queries
+from myapp.ledger.model import Ledger
+from tests.integration.ledger import bulk
+from tests.integration.ledger.bulk import FIRST_DAY
+
+pytestmark = pytest.mark.slow
+
+DAYS = 100
+LINES_SHORT = 80
+LINES_LONG = 2_000
+DAY_END = FIRST_DAY + timedelta(days=90, microseconds=-1)
+NOON = FIRST_DAY + timedelta(days=90, hours=12)
+STEPS_COUNTED = 10
+# What SQLite does for a row of the sums, at most.
+STEPS_PER_ROW = 100 / STEPS_COUNTED
+
+ROWS_READ = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+
+Read = Callable[[Session], object]
+
+
+@dataclass(frozen=True)
+class Book:
+    """A ledger with a history, and the account that has half of it."""
+
+    ledger: Ledger
+    busy: UUID
+
+
+@pytest.fixture
+def sessions(dialect: str, fresh_database_url: Callable[[str], str]) -> Iterator[sessionmaker[Session]]:
+    engine = engines.build(settings.Database(url=fresh_database_url(dialect)))
+    yield factory.build(engine)
+    engine.dispose()
+
+
+def book(sessions: sessionmaker[Session], *, lines: int) -> Book:
+    """Return a new book of so many postings a day, in tables that nobody has analysed."""
+    with scope.session_scope(sessions) as session:
+        ledger = operations.create_ledger(session, f"lines-{lines}", metadata={}, now=FIRST_DAY)
+        return Book(ledger, bulk.lay(session, ledger, days=DAYS, lines=lines)[0])
+
+
+def cost(sessions: sessionmaker[Session], read: Read) -> Mapping[str, int]:
+    """Return what the read costs: rows by table, or steps in all."""
+    with scope.session_scope(sessions, readonly=True) as session:
+        count = steps if session.get_bind().dialect.name == "sqlite" else rows
+        return count(session, read)
+
+
+def steps(session: Session, read: Read) -> Mapping[str, int]:
+    driver: Any = session.connection().connection.driver_connection
+    counted = Counter[str]()
+    driver.set_progress_handler(lambda: counted.update(["all"]), STEPS_COUNTED)
+    read(session)
+    driver.set_progress_handler(None, 0)
+    return counted
+
+
+def rows(session: Session, read: Read) -> Mapping[str, int]:
+    seen: list[tuple[str, Any]] = []
+    engine = session.get_bind().engine
+
+    def see(*args: Any) -> None:
+        seen.append((args[2], args[3]))
+
+    sa.event.listen(engine, "before_cursor_execute", see)
+    read(session)
+    sa.event.remove(engine, "before_cursor_execute", see)
+    counted = Counter[str]()
+    for statement, values in seen:
+        if not statement.startswith("SELECT"):
+            continue
+        explained = session.connection().exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
+        _add_rows(counted, explained.scalar_one()[0]["Plan"])
+    return counted
+
+
+def _add_rows(counted: Counter[str], plan: Mapping[str, Any]) -> None:
+    if "Relation Name" in plan:
+        read = (
+            plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
+        )
+        counted[plan["Relation Name"]] += round(read * plan["Actual Loops"])
+    for child in plan.get("Plans", ()):
+        _add_rows(counted, child)
+
+
+def balance(book: Book, *, all_accounts: bool = False, **times: Any) -> Read:
+    asked = {"at": None, "known_at": None, **times}
+    account_ids = None if all_accounts else [book.busy]
+    return lambda session: queries.balances_at(session, book.ledger, account_ids, **asked)
+
+
+TIMES = {
+    "at": lambda moment: {"at": moment},
+    "known at": lambda moment: {"known_at": moment},
+    "both": lambda moment: {"at": moment, "known_at": moment},
+}
+
+
+# One test for all of it: the long book takes longer to lay than to be asked.
+def test_a_balance_costs_its_days_and_the_postings_of_a_day_it_ends_within(sessions: sessionmaker[Session]) -> None:
+    short, long = book(sessions, lines=LINES_SHORT), book(sessions, lines=LINES_LONG)
+
+    for times, all_accounts in itertools.product(TIMES.values(), [False, True]):
+        at_day_end = cost(sessions, balance(long, all_accounts=all_accounts, **times(DAY_END)))
+        at_noon = cost(sessions, balance(long, all_accounts=all_accounts, **times(NOON)))
+
+        assert at_day_end["postings"] == 0
+        assert at_day_end == pytest.approx(
+            cost(sessions, balance(short, all_accounts=all_accounts, **times(DAY_END))), rel=0.01
+        )
+        of_the_day = len(times(NOON)) * (LINES_LONG if all_accounts else LINES_LONG // 2)
+        assert at_noon["postings"] <= of_the_day
+        assert at_noon["all"] <= at_day_end["all"] + of_the_day * STEPS_PER_ROW
