@@ -19,7 +19,7 @@ An id tells to the microsecond when it was recorded (ids.py), so no transaction 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -164,7 +164,7 @@ def _of_recorded_rest(
     is_its = _within(postings.c.transaction_id, ids.first_id(rest.since), ids.first_id(rest.until))
     since = None if effective.first_day is None else spans.start_of(effective.first_day)
     until = None if effective.end_day is None else spans.start_of(effective.end_day)
-    found = _fenced(postings.c.effective_at, ledger, *_of_accounts(postings, account_ids), *is_its)
+    found = _fenced(ledger, account_ids, *is_its, by=postings.c.transaction_id, also=postings.c.effective_at)
     return _deltas(found).where(*_within(found.c.effective_at, since, until))
 
 
@@ -172,29 +172,57 @@ def _of_effective_rest(
     dialect: str, ledger: Ledger, account_ids: Collection[UUID] | None, region: _Region, rest: spans.Stretch
 ) -> sa.Select[Any]:
     """Select what counts in the rest of a day and was recorded by then, by account and effective time."""
-    is_its = _within(postings.c.effective_at, rest.since, rest.until)
-    of_accounts = _of_accounts(postings, account_ids) or [_moved_in(dialect, ledger, rest)]
-    found = _fenced(postings.c.transaction_id, ledger, *of_accounts, *is_its)
-    known = region.recorded.until
-    return _deltas(found).where(*_within(found.c.transaction_id, None, None if known is None else ids.first_id(known)))
+    is_its = [*_within(postings.c.effective_at, rest.since, rest.until)]
+    if account_ids is not None:
+        found = _fenced(ledger, account_ids, *is_its, by=postings.c.effective_at, also=postings.c.transaction_id)
+        return _known(_deltas(found), found, region)
+    moved = _moved_in(ledger, rest)
+    if dialect == "sqlite":
+        is_its.append(postings.c.account_id.in_(moved))
+        found = _lines(ledger, is_its, also=postings.c.transaction_id).offset(0).subquery()
+        return _known(_deltas(found), found, region)
+    # PostgreSQL would make a join of IN, or none, as it sees fit. See Note [Plans for a new ledger].
+    each = moved.subquery()
+    is_its.append(postings.c.account_id == each.c.account_id)
+    lines = _lines(ledger, is_its, also=postings.c.transaction_id).order_by(postings.c.effective_at)
+    of_each = lines.offset(0).lateral()
+    return _known(_deltas(of_each).select_from(each.join(of_each, sa.true())), of_each, region)
 
 
-def _moved_in(dialect: str, ledger: Ledger, rest: spans.Stretch) -> sa.ColumnElement[bool]:
-    """Choose the accounts that have postings in the days of the rest: their index begins with the account."""
+def _known(query: sa.Select[Any], found: sa.FromClause, region: _Region) -> sa.Select[Any]:
+    until = region.recorded.until
+    return query.where(*_within(found.c.transaction_id, None, None if until is None else ids.first_id(until)))
+
+
+def _moved_in(ledger: Ledger, rest: spans.Stretch) -> sa.Select[Any]:
+    """Select the accounts that have postings in the days of the rest: their index begins with the account."""
     first, last = rest.since.astimezone(UTC).date(), (rest.until - spans.TICK).astimezone(UTC).date()
     moved = sa.select(day_totals.c.account_id).distinct()
-    moved = moved.where(day_totals.c.ledger_id == ledger.id, day_totals.c.effective_day.between(first, last))
-    if dialect == "sqlite":
-        return postings.c.account_id.in_(moved)
-    # As an array it is read first; PostgreSQL would make a join of IN. See Note [Plans for a new ledger].
-    return postings.c.account_id == sa.any_(sa.func.array(moved.scalar_subquery()))
+    return moved.where(day_totals.c.ledger_id == ledger.id, day_totals.c.effective_day.between(first, last))
 
 
-def _fenced(also: sa.ColumnElement[Any], ledger: Ledger, *conditions: sa.ColumnElement[bool]) -> sa.Subquery:
-    """Select postings by conditions of one index; the offset keeps any other from choosing another index."""
+def _fenced(
+    ledger: Ledger,
+    account_ids: Collection[UUID] | None,
+    *conditions: sa.ColumnElement[bool],
+    by: sa.Column[Any],
+    also: sa.Column[Any],
+) -> sa.Subquery:
+    """Select postings by the index that goes `by` a column, and the other for conditions outside.
+
+    The offset keeps those from choosing another index. Nor may the account alone choose one: where PostgreSQL thinks
+    that it has next to nothing, all indexes that begin with it look the same, but one gives the order.
+    """
+    query = _lines(ledger, [*_of_accounts(postings, account_ids), *conditions], also=also)
+    if account_ids is None or len(account_ids) == 1:
+        query = query.order_by(by)
+    return query.offset(0).subquery()
+
+
+def _lines(ledger: Ledger, conditions: Iterable[sa.ColumnElement[bool]], *, also: sa.Column[Any]) -> sa.Select[Any]:
     names = ("account_id", "currency", "side", "effect", "amount")
     query = sa.select(*(postings.c[name] for name in names), also)
-    return query.where(postings.c.ledger_id == ledger.id, *conditions).offset(0).subquery()
+    return query.where(postings.c.ledger_id == ledger.id, *conditions)
 
 
 def _deltas(of: sa.FromClause) -> sa.Select[Any]:
@@ -202,7 +230,11 @@ def _deltas(of: sa.FromClause) -> sa.Select[Any]:
 
 
 def _of_accounts(table: sa.Table, account_ids: Collection[UUID] | None) -> list[sa.ColumnElement[bool]]:
-    return [] if account_ids is None else [table.c.account_id.in_(account_ids)]
+    if account_ids is None:
+        return []
+    if len(account_ids) == 1:
+        return [table.c.account_id == next(iter(account_ids))]
+    return [table.c.account_id.in_(account_ids)]
 
 
 def _within(

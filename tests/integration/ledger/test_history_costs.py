@@ -57,10 +57,17 @@ def sessions(dialect: str, fresh_database_url: Callable[[str], str]) -> Iterator
 
 
 def book(sessions: sessionmaker[Session], *, lines: int) -> Book:
-    """Return a new book of so many postings a day, in tables that nobody has analysed."""
     with scope.session_scope(sessions) as session:
         ledger = operations.create_ledger(session, f"lines-{lines}", metadata={}, now=FIRST_DAY)
         return Book(ledger, bulk.lay(session, ledger, days=DAYS, lines=lines)[0])
+
+
+def books(sessions: sessionmaker[Session]) -> tuple[Book, Book]:
+    """Return a short book and a long one that is newer than the last ANALYZE. See Note [Plans for a new ledger]."""
+    short = book(sessions, lines=LINES_SHORT)
+    with scope.session_scope(sessions) as session:
+        session.execute(sa.text("ANALYZE"))
+    return short, book(sessions, lines=LINES_LONG)
 
 
 def cost(sessions: sessionmaker[Session], read: Read) -> Mapping[str, int]:
@@ -123,16 +130,15 @@ TIMES = {
 
 # One test for all of it: the long book takes longer to lay than to be asked.
 def test_a_balance_costs_its_days_and_the_postings_of_a_day_it_ends_within(sessions: sessionmaker[Session]) -> None:
-    short, long = book(sessions, lines=LINES_SHORT), book(sessions, lines=LINES_LONG)
+    short, long = books(sessions)
 
     for times, all_accounts in itertools.product(TIMES.values(), [False, True]):
         at_day_end = cost(sessions, balance(long, all_accounts=all_accounts, **times(DAY_END)))
         at_noon = cost(sessions, balance(long, all_accounts=all_accounts, **times(NOON)))
 
         assert at_day_end["postings"] == 0
-        assert at_day_end == pytest.approx(
-            cost(sessions, balance(short, all_accounts=all_accounts, **times(DAY_END))), rel=0.01
-        )
+        of_short = cost(sessions, balance(short, all_accounts=all_accounts, **times(DAY_END)))
+        assert all(count <= of_short[where] * 1.01 for where, count in at_day_end.items()), (at_day_end, of_short)
         of_the_day = len(times(NOON)) * (LINES_LONG if all_accounts else LINES_LONG // 2)
         assert at_noon["postings"] <= of_the_day
         assert at_noon["all"] <= at_day_end["all"] + of_the_day * STEPS_PER_ROW
