@@ -27,7 +27,7 @@ def declare_currency(request: Request[schemas.NewCurrency, schemas.NoQuery]) -> 
     """
     code = parameters.currency_code(request.matchdict["code"])
     currency = model.Currency(code=code, exponent=request.wanted.exponent)
-    is_new = operations.declare_currency(request.dbsession, request.ledger, currency)
+    is_new = operations.declare_currency(request.dbsession, request.ledger, currency, now=request.now)
     body = respond.encode(answers.currency(currency))
     if not is_new:
         return respond.answer(body)

@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 
 from myapp.ledger import bounds, currencies, errors, ids, plan, queries, upsert, words
 from myapp.ledger.columns import AnyRow
-from myapp.ledger.model import Account, AccountChange, AccountType, Ledger, NewAccount, NewLimits
+from myapp.ledger.events import writing
+from myapp.ledger.model import Account, AccountChange, AccountType, EventType, Ledger, NewAccount, NewLimits
 from myapp.ledger.tables import accounts, balances
 
 
@@ -55,7 +56,7 @@ def open_account(session: Session, ledger: Ledger, wanted: NewAccount, *, now: d
         id=account_id, path=wanted.path, type=wanted.type, currencies=wanted.currencies, is_closed=False
     )
     bounds.put(session, ledger, holder, wanted.limits, exponents)
-    return queries.get_account(session, ledger, wanted.path)
+    return _announced(session, ledger, EventType.ACCOUNT_OPENED, wanted.path, now=now)
 
 
 def change_account(
@@ -92,7 +93,24 @@ def change_account(
     if change.closed is not None:
         _mark_balances(session, ledger, account.id, closed=change.closed)
     session.execute(sa.update(accounts).where(_is_it(ledger, account.id)).values(changed))
-    return queries.get_account(session, ledger, path)
+    return _announced(session, ledger, EventType.ACCOUNT_CHANGED, path, now=now)
+
+
+def _announced(session: Session, ledger: Ledger, kind: EventType, path: str, *, now: datetime) -> Account:
+    """Read the account as it is now, and announce it."""
+    account = queries.get_account(session, ledger, path)
+    payload = {
+        "path": path,
+        "type": account.type.value,
+        "closed": account.closed_at is not None,
+        "currencies": account.currencies,
+        # In the smallest unit, which never changes its meaning.
+        "limits": {code: {"min": each.min_minor, "max": each.max_minor} for code, each in account.limits.items()},
+        "metadata": account.metadata,
+        "version": account.version,
+    }
+    writing.announce(session, ledger.id, kind, id=ids.new_id(now), payload=payload, now=now)
+    return account
 
 
 def _lock(session: Session, ledger: Ledger, path: str) -> AnyRow:

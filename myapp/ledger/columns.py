@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-Json = Mapping[str, str] | Sequence[str]
+Json = Mapping[str, object] | Sequence[str]
 # A row whose columns the query beside it names.
 AnyRow = sa.Row[*tuple[Any, ...]]
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import iso4217
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from myapp.ledger import errors, upsert, words
-from myapp.ledger.model import Currency, Ledger
+from myapp.ledger import errors, ids, upsert, words
+from myapp.ledger.events import writing
+from myapp.ledger.model import Currency, EventType, Ledger
 from myapp.ledger.tables import currencies
 
 DECLARED = sa.select(currencies.c.code, currencies.c.exponent).where(
@@ -50,7 +52,7 @@ def use(session: Session, ledger_id: UUID, first_used: Mapping[str, int]) -> Non
     session.execute(upsert.insert(upsert.dialect_of(session), currencies).on_conflict_do_nothing(), rows)
 
 
-def declare(session: Session, ledger: Ledger, currency: Currency) -> bool:
+def declare(session: Session, ledger: Ledger, currency: Currency, *, now: datetime) -> bool:
     """Declare a currency and say whether it is new to the ledger.
 
     Raises:
@@ -67,6 +69,8 @@ def declare(session: Session, ledger: Ledger, currency: Currency) -> bool:
     )
     is_allowed = iso_exponents().get(currency.code, currency.exponent) == currency.exponent
     if is_allowed and session.scalar(insert) is not None:
+        payload = {"code": currency.code, "exponent": currency.exponent}
+        writing.announce(session, ledger.id, EventType.CURRENCY_DECLARED, id=ids.new_id(now), payload=payload, now=now)
         return True
     exponent = read(session, ledger.id, [currency.code]).of[currency.code]
     if exponent != currency.exponent:

@@ -285,3 +285,32 @@ class StatementLine:
     amount_minor: int
     balance_minor: int
     balance_version: int
+
+
+class EventType(enum.StrEnum):
+    """What happened; the data of a transaction's event is the transaction."""
+
+    LEDGER_CREATED = "ledger.created"
+    LEDGER_CHANGED = "ledger.changed"
+    CURRENCY_DECLARED = "currency.declared"
+    ACCOUNT_OPENED = "account.opened"
+    ACCOUNT_CHANGED = "account.changed"
+    TRANSACTION_POSTED = "transaction.posted"
+    TRANSACTION_PENDING = "transaction.pending"
+    TRANSACTION_VOIDED = "transaction.voided"
+    TRANSACTION_EXPIRED = "transaction.expired"
+
+    @property
+    def is_of_transaction(self) -> bool:
+        return self.value.startswith("transaction.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened in a ledger; `seq` numbers its events in the order of their commits, without a gap."""
+
+    seq: int
+    id: UUID
+    type: EventType
+    recorded_at: datetime
+    payload: Mapping[str, object]

@@ -17,10 +17,12 @@ from myapp.db import scope
 from myapp.ledger import currencies, errors, idempotency, ids, plan, queries, reversing, upsert, words
 from myapp.ledger.accounts import change_account, open_account
 from myapp.ledger.currencies import declare as declare_currency
+from myapp.ledger.events import writing
+from myapp.ledger.events.numbering import number as number_events
 from myapp.ledger.holding import posting, releasing
 from myapp.ledger.holding.releasing import expire as expire_holds
 from myapp.ledger.idempotency import Claim
-from myapp.ledger.model import HoldPost, Ledger, NewReversal, NewTransaction, Transaction
+from myapp.ledger.model import EventType, HoldPost, Ledger, NewReversal, NewTransaction, Transaction
 from myapp.ledger.periods import change_ledger
 from myapp.ledger.recording import Form, outcome, request, statement, steps
 from myapp.ledger.tables import ledgers
@@ -33,6 +35,7 @@ __all__ = [
     "declare_currency",
     "dry_run",
     "expire_holds",
+    "number_events",
     "open_account",
     "post_holds",
     "record",
@@ -65,6 +68,8 @@ def create_ledger(session: Session, name: str, *, metadata: Mapping[str, str], n
     )
     if session.scalar(insert.on_conflict_do_nothing(index_elements=["name"]).returning(ledgers.c.id)) is None:
         raise errors.AlreadyExists(f"There is a ledger {name!r} already.")
+    payload = {"name": name, "metadata": metadata, "version": ledger.version}
+    writing.announce(session, ledger.id, EventType.LEDGER_CREATED, id=ids.new_id(now), payload=payload, now=now)
     return ledger
 
 

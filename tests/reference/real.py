@@ -34,6 +34,7 @@ from myapp.ledger.model import (
 from myapp.ledger.recording import Form
 from tests.reference import generate
 from tests.reference.book import Entry, Record, Recorded, Refused, SeenAccount, Tally
+from tests.reference.generate import START
 from tests.reference.model import Key, Line, State
 
 PAGE = 7
@@ -71,7 +72,7 @@ class Real:
 
     def declare_currency(self, code: str, exponent: int) -> bool:
         with self.unit_of_work() as (session, ledger):
-            return operations.declare_currency(session, ledger, Currency(code=code, exponent=exponent))
+            return operations.declare_currency(session, ledger, Currency(code=code, exponent=exponent), now=START)
 
     def lock_before(self, moment: datetime) -> None:
         """Close a period; the ledger has no operation for it yet."""

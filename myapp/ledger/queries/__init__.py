@@ -8,6 +8,7 @@ after the other, by key.
 """
 
 from myapp.ledger.queries.accounts import get_account, list_accounts
+from myapp.ledger.queries.events import has_unnumbered_events, last_event_seq, list_events
 from myapp.ledger.queries.history import balances_at, movements
 from myapp.ledger.queries.ledgers import exponents, find_names, get_ledger, list_currencies, list_ledgers
 from myapp.ledger.queries.outcomes import list_posts
@@ -31,8 +32,11 @@ __all__ = [
     "get_account",
     "get_ledger",
     "get_transaction",
+    "has_unnumbered_events",
+    "last_event_seq",
     "list_accounts",
     "list_currencies",
+    "list_events",
     "list_holds",
     "list_ledgers",
     "list_postings",

@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
 from myapp.ledger import upsert
+from myapp.ledger.events import writing
 from myapp.ledger.model import Effect, Status
 from myapp.ledger.recording import days
 from myapp.ledger.recording.moving import COUNTERS
 from myapp.ledger.recording.request import Entry, Place, Request, after
-from myapp.ledger.tables import day_totals, event_places, events, hold_lines, holds, postings, transactions
+from myapp.ledger.tables import day_totals, events, hold_lines, holds, postings, transactions
 
 Row = dict[str, Any]
 
@@ -147,15 +148,7 @@ def _add_to_days(dialect: str) -> postgresql.Insert:
 
 @functools.cache
 def _insert_events(dialect: str) -> sa.Insert:
-    if dialect == "sqlite":
-        # One writer at a time, and no event is ever deleted: the rows count themselves.
-        last: sa.ColumnElement[int] = sa.func.coalesce(
-            sa.func.max(sa.literal_column("rowid", sa.Integer)), sa.literal_column("0")
-        )
-        return sa.insert(events).values(
-            place=sa.select(last + sa.literal_column("1")).select_from(events).scalar_subquery()
-        )
-    return sa.insert(events).values(place=event_places.next_value())
+    return sa.insert(events).values(place=writing.place(dialect))
 
 
 def _event(request: Request, entry: Entry) -> Row:

@@ -40,7 +40,7 @@ class Local:
         return queries.exponents(self._session, self._ledger, codes)
 
     def declare(self, currency: model.Currency) -> None:
-        operations.declare_currency(self._session, self._ledger, currency)
+        operations.declare_currency(self._session, self._ledger, currency, now=self._now)
 
     def accounts(self) -> Mapping[str, Known]:
         known: dict[str, Known] = {}

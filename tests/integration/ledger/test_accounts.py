@@ -49,7 +49,7 @@ class TestLedgers:
 class TestCurrencies:
     def declare(self, desk: Desk, code: str, exponent: int) -> bool:
         with desk.at_work() as session:
-            return operations.declare_currency(session, desk.ledger, Currency(code=code, exponent=exponent))
+            return operations.declare_currency(session, desk.ledger, Currency(code=code, exponent=exponent), now=NOW)
 
     def test_are_new_once(self, desk: Desk) -> None:
         assert [self.declare(desk, "HOOL", 4), self.declare(desk, "HOOL", 4), self.declare(desk, "USD", 2)] == [

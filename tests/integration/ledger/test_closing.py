@@ -121,7 +121,8 @@ class TestUnderWay:
     def used(self, shop: Desk) -> Desk:
         shop.record(transfer("1"))
         with shop.at_work() as session:
-            operations.declare_currency(session, shop.ledger, operations.currencies.Currency(code="JPN", exponent=0))
+            currency = operations.currencies.Currency(code="JPN", exponent=0)
+            operations.declare_currency(session, shop.ledger, currency, now=NOW)
         shop.record(transfer("1", currency="JPN"))
         return shop
 
