@@ -88,5 +88,6 @@ def change_ledger(request: Request[schemas.LedgerChange, schemas.NoQuery]) -> Re
         request.ledger,
         wishes.ledger_change(request.wanted),
         expected_version=etags.expected_version(request.headers.get("If-Match")),
+        now=request.now,
     )
     return respond.versioned(request, answers.ledger(changed), version=changed.version)

@@ -9,17 +9,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from myapp.ledger import errors, queries
-from myapp.ledger.model import Ledger, LedgerChange
+from myapp.ledger import errors, ids, queries
+from myapp.ledger.events import writing
+from myapp.ledger.model import EventType, Ledger, LedgerChange
 from myapp.ledger.tables import ledgers
 
 
-def change_ledger(session: Session, ledger: Ledger, change: LedgerChange, *, expected_version: int | None) -> Ledger:
+def change_ledger(
+    session: Session, ledger: Ledger, change: LedgerChange, *, expected_version: int | None, now: datetime
+) -> Ledger:
     """Change a ledger's metadata or the start of its open period, which may move either way.
 
     Raises:
@@ -35,4 +39,13 @@ def change_ledger(session: Session, ledger: Ledger, change: LedgerChange, *, exp
     if change.moves_period:
         changed["locked_before"] = change.locked_before
     session.execute(sa.update(ledgers).where(is_it).values(changed))
-    return queries.get_ledger(session, ledger.name)
+    changed_ledger = queries.get_ledger(session, ledger.name)
+    locked_before = changed_ledger.locked_before
+    payload = {
+        "name": changed_ledger.name,
+        "metadata": changed_ledger.metadata,
+        "locked_before": None if locked_before is None else locked_before.isoformat(),
+        "version": changed_ledger.version,
+    }
+    writing.announce(session, ledger.id, EventType.LEDGER_CHANGED, id=ids.new_id(now), payload=payload, now=now)
+    return changed_ledger

@@ -12,9 +12,11 @@ from myapp.ledger import errors, idempotency, ids, plan
 from myapp.ledger.holding import locking
 from myapp.ledger.holding.locking import Hold
 from myapp.ledger.idempotency import Claim
-from myapp.ledger.model import BATCH_MAX, Effect, Ledger, Status
+from myapp.ledger.model import BATCH_MAX, Effect, EventType, Ledger, Status
 from myapp.ledger.recording import moving, steps
 from myapp.ledger.recording.request import Entry, Request
+
+EVENTS = {Status.VOIDED: EventType.TRANSACTION_VOIDED, Status.EXPIRED: EventType.TRANSACTION_EXPIRED}
 
 
 def void(
@@ -91,7 +93,7 @@ def _release(
                 description=hold.description,
                 status=Status.PENDING,
                 pending_of=hold.id,
-                event=f"transaction.{state}",
+                event=EVENTS[state],
             )
         )
     request = Request(ledger=ledger, entries=entries, plan=draft.finish(), now=now)

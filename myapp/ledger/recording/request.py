@@ -10,7 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from myapp.ledger.idempotency import Claim
-from myapp.ledger.model import AccountType, Ledger, NewTransaction, Status
+from myapp.ledger.model import AccountType, EventType, Ledger, NewTransaction, Status
 from myapp.ledger.plan import Line, Plan
 
 
@@ -27,7 +27,7 @@ class Entry:
     pending_of: UUID | None = None
     reverses: UUID | None = None
     expires_at: datetime | None = None
-    event: str = "transaction.posted"
+    event: EventType = EventType.TRANSACTION_POSTED
 
 
 @dataclass(frozen=True)
@@ -116,5 +116,5 @@ def entry(wanted: NewTransaction, *, id: UUID, now: datetime) -> Entry:  # noqa:
         metadata=wanted.metadata,
         status=Status.PENDING if wanted.pending else Status.POSTED,
         expires_at=wanted.expires_at,
-        event="transaction.pending" if wanted.pending else "transaction.posted",
+        event=EventType.TRANSACTION_PENDING if wanted.pending else EventType.TRANSACTION_POSTED,
     )

@@ -155,7 +155,7 @@ def _event(request: Request, entry: Entry) -> Row:
     return {
         "ledger_id": request.ledger.id,
         "id": entry.id,
-        "type": entry.event,
+        "type": entry.event.value,
         "payload": {},
         "recorded_at": request.now,
     }
