@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 from myapp import settings
 from myapp.db import engine as engines
 from myapp.ledger import tables
+from myapp.ledger.bank import tables as bank_tables  # noqa: F401 (they join the same metadata)
 from myapp.migrations import head
 from tests import databases
 
