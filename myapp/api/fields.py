@@ -13,7 +13,7 @@ from typing import Annotated, Self
 
 from msgspec import Meta
 
-from myapp.ledger import model, words
+from myapp.ledger import bank, model, words
 
 # No NUL: PostgreSQL cannot store it.
 PRINTABLE = r"^[^\x00]*\Z"
@@ -59,7 +59,7 @@ ADVICE = {
 }
 
 # By the name of the member or parameter.
-CHOICES = {"type": tuple(model.AccountType), "status": tuple(model.Status)}
+CHOICES = {"type": tuple(model.AccountType), "status": tuple(model.Status), "state": tuple(bank.State)}
 
 LedgerName = Annotated[str, Meta(pattern=NAME, description="The ledger's name.", examples=["shop"])]
 CurrencyCode = Annotated[str, Meta(pattern=CURRENCY, description="The currency's code.", examples=["USD"])]

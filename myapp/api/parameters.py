@@ -74,6 +74,17 @@ def transaction_id(text: str) -> UUID:
     return UUID(text)
 
 
+def bank_line_id(text: str) -> UUID:
+    """Return the id of a bank line as the address has it.
+
+    Raises:
+        NotFound: no bank line can have it.
+    """
+    if not _CANONICAL_UUID.match(text):
+        raise ledger_errors.NotFound(f"There is no bank line {text!r}: that is no bank line's id.")
+    return UUID(text)
+
+
 def currency_code(text: str) -> str:
     """Return the code of a currency that the address wants declared.
 

@@ -33,6 +33,12 @@ ROUTES = (
     ("reverse", "/v1/ledgers/{ledger}/transactions/{id}/reverse"),
     ("post_holds", "/v1/ledgers/{ledger}/holds/post"),
     ("void_holds", "/v1/ledgers/{ledger}/holds/void"),
+    ("bank_lines", "/v1/ledgers/{ledger}/accounts/{path}/bank/lines"),
+    ("bank_report", "/v1/ledgers/{ledger}/accounts/{path}/bank/report"),
+    ("bank_match", "/v1/ledgers/{ledger}/accounts/{path}/bank/match"),
+    ("bank_line", "/v1/ledgers/{ledger}/bank/lines/{line}"),
+    ("bank_line_accept", "/v1/ledgers/{ledger}/bank/lines/{line}/accept"),
+    ("bank_line_reject", "/v1/ledgers/{ledger}/bank/lines/{line}/reject"),
     ("verify", "/v1/ledgers/{ledger}/verify"),
 )
 

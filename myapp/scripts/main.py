@@ -17,6 +17,8 @@ from myapp import errors, settings
 from myapp.db import errors as db_errors
 from myapp.migrations import head
 from myapp.scripts import keys, prune, recover
+from myapp.scripts.bank import command as bank
+from myapp.scripts.bank import work as bank_work
 from myapp.scripts.importing import command as importing
 from myapp.scripts.importing import service
 
@@ -31,6 +33,7 @@ NOT_STARTED_ERRORS = (
     head.SchemaError,
     db_errors.DatabaseError,
     importing.MissingExtra,
+    bank_work.Usage,
     service.Unreachable,
 )
 
@@ -73,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     groups = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     keys.add_to(groups)
     importing.add_to(groups)
+    bank.add_to(groups)
     prune.add_to(groups)
     recover.add_to(groups)
     return parser

@@ -37,6 +37,7 @@ GROUPS = {
     "statements": "The postings of one account.",
     "transactions": "What happened: postings that balance to zero in every currency.",
     "holds": "Transactions that reserve until they are posted, voided or expire; and reversals.",
+    "reconciliation": "The lines of bank statements, and what each means in the books.",
     "verification": "Proof that the books are right.",
     "health": "For those who run the service.",
 }

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import webtest
+
+from myapp.db import scope
+from myapp.ledger import bank, model, queries
 
 CASH = "assets:cash"
 SALES = "income:sales"
@@ -32,6 +37,17 @@ def refund(amount: str = "12.50", **more: Any) -> dict[str, Any]:
         ],
         **more,
     }
+
+
+def bank_line(amount: str = "12.50", day: str = "2026-01-31", **details: str) -> bank.NewLine:
+    """Return a line of a statement by which the amount came in."""
+    return bank.NewLine(
+        booked_on=date.fromisoformat(day),
+        side=model.Side.DEBIT,
+        amount=Decimal(amount),
+        currency="USD",
+        details=details,
+    )
 
 
 class Shop:
@@ -77,6 +93,15 @@ class Shop:
         assert problem["type"] == f"/problems/{code}"
         assert problem["request_id"] == response.headers["X-Request-Id"]
         return problem
+
+    def bank_lines(self, *lines: bank.NewLine, clearing: str | None = SALES) -> list[str]:
+        """Take over lines of the till's statement, as the command line does, and return the ids of all it has."""
+        registry = self.app.app.registry
+        with scope.session_scope(registry["db.sessions"]) as session:
+            ledger = queries.get_ledger(session, self.name)
+            now, form = datetime(2026, 2, 1, tzinfo=UTC), registry["myapp.recording"]
+            bank.import_lines(session, ledger, CASH, clearing=clearing, lines=lines, now=now, form=form)
+            return [str(line.id) for line in bank.list_lines(session, ledger, CASH, limit=1000)]
 
     def cash(self) -> str:
         """Return what is in the till."""

@@ -19,6 +19,8 @@ from myapp import settings
 from myapp.api import problems
 from myapp.db import errors as db_errors
 from tests.functional.api.shop import CASH, Shop, refund, sale
+from myapp.db import scope
+from tests.functional.api.shop import CASH, SALES, Shop, bank_line, refund, sale
 
 LOOPBACK = {"REMOTE_ADDR": "127.0.0.1"}
 OTHER = {"postings": [{**sale()["postings"][0], "account": "assets:none"}, sale()["postings"][1]]}
@@ -58,6 +60,14 @@ def _locked(shop: Shop) -> Any:
 def _not_pending(shop: Shop) -> Any:
     recorded = shop.must(201, "POST", "transactions", sale())
     return shop.call("POST", f"transactions/{recorded['id']}/post", {})
+def _bank(shop: Shop, *bodies: Any) -> Any:
+    """Accept a bank line in these ways, one after the other."""
+    (line,) = shop.bank_lines(bank_line(), clearing=None)
+    return [shop.call("POST", f"bank/lines/{line}/accept", body) for body in bodies][-1]
+
+
+def _locked_type(session: Any) -> Any:
+    from myapp.ledger import tables
 
 
 def _exceeding(shop: Shop) -> Any:
@@ -110,6 +120,9 @@ REACHED: dict[str, Callable[[Shop], Any]] = {
     "currency-not-allowed": _not_allowed,
     "amount-precision": lambda shop: shop.call("POST", "transactions", sale("0.001")),
     "amount-out-of-range": lambda shop: shop.call("POST", "transactions", sale("9" * 40)),
+    "already-matched": lambda shop: _bank(shop, {"to": SALES}, {}),
+    "nothing-proposed": lambda shop: _bank(shop, {}),
+    "not-matching": lambda shop: _bank(shop, {"transaction": "01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31"}),
     "idempotency-mismatch": _again,
 }
 

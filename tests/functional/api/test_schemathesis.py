@@ -30,7 +30,7 @@ from myapp.api.catalogue import REQUEST_TIMEOUT
 from myapp.api.documentation.openapi import REQUEST_HEADERS
 from myapp.db import scope
 from myapp.ledger import access
-from tests.functional.api.shop import CASH, Shop, sale
+from tests.functional.api.shop import CASH, Shop, bank_line, sale
 
 pytestmark = [pytest.mark.slow, pytest.mark.commits]
 
@@ -87,7 +87,8 @@ def takes_input(operation: APIOperation) -> bool:
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
 def test_every_answer_is_in_the_document(api_schema: OpenApiSchema, shop: Shop, mode: GenerationMode) -> None:
     recorded = shop.must(201, "POST", "transactions", sale())
-    existing = {"ledger": shop.name, "path": CASH, "code": "HOOL", "id": recorded["id"]}
+    (line,) = shop.bank_lines(bank_line())
+    existing = {"ledger": shop.name, "path": CASH, "code": "HOOL", "id": recorded["id"], "line": line}
     began = time.monotonic()
     asked = Counter[str]()
 

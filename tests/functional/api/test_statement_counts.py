@@ -13,7 +13,7 @@ import pytest
 from pyramid.router import Router
 
 from myapp.db.telemetry.counting import count_statements
-from tests.functional.api.shop import CASH, Shop, sale
+from tests.functional.api.shop import CASH, SALES, Shop, bank_line, sale
 
 TABLE = Path(__file__).parents[3] / "docs" / "api.md"
 ROW = re.compile(
@@ -24,7 +24,7 @@ ROW = re.compile(
 pytestmark = [pytest.mark.commits, pytest.mark.not_for("faults")]
 
 
-def requests(shop: Shop, recorded: str) -> dict[str, tuple[str, str, Any, dict[str, str]]]:
+def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str, str, Any, dict[str, str]]]:
     """Return a request by the row of the table that is about it."""
     many = {"transactions": [sale() for _ in range(40)]}
     held = shop.must(201, "POST", "transactions/batch", {"transactions": [sale(pending=True) for _ in range(42)]})
@@ -63,11 +63,26 @@ def requests(shop: Shop, recorded: str) -> dict[str, tuple[str, str, Any, dict[s
         "POST …/holds/void": ("POST", "holds/void", {"holds": holds[22:]}, {}),
         "GET …/transactions": ("GET", "transactions", None, {}),
         "GET …/transactions/{id}": ("GET", f"transactions/{recorded}", None, {}),
+        "GET …/accounts/{path}/bank/lines": ("GET", f"accounts/{CASH}/bank/lines", None, {}),
+        "GET …/accounts/{path}/bank/report": ("GET", f"accounts/{CASH}/bank/report", None, {}),
+        "POST …/accounts/{path}/bank/match": ("POST", f"accounts/{CASH}/bank/match", {}, {}),
+        "GET …/bank/lines/{id}": ("GET", f"bank/lines/{lines[0]}", None, {}),
+        "POST …/bank/lines/{id}/accept": ("POST", f"bank/lines/{lines[0]}/accept", {}, {}),
+        "POST …/bank/lines/{id}/accept, to an account": ("POST", f"bank/lines/{lines[1]}/accept", {"to": SALES}, {}),
+        "POST …/bank/lines/{id}/reject": ("POST", f"bank/lines/{lines[2]}/reject", {}, {}),
         "GET …/verify": ("GET", "verify", None, {}),
         "GET /readyz": ("GET", "/readyz", None, {}),
         "GET /healthz": ("GET", "/healthz", None, {}),
         "GET /metrics": ("GET", "/metrics", None, {}),
     }  # fmt: skip
+
+
+def prepared_lines(shop: Shop) -> list[str]:
+    """Return a line with a proposal, one without, and one with a proposal, in the order of their days."""
+    for amount, day in (("7.00", "2026-01-01"), ("9.00", "2026-01-03")):
+        shop.must(201, "POST", "transactions", sale(amount, effective_at=day))
+    days = (("7.00", "2026-01-01"), ("8.00", "2026-01-02"), ("9.00", "2026-01-03"))
+    return shop.bank_lines(*(bank_line(*each) for each in days), clearing=None)
 
 
 def documented(dialect: str) -> dict[str, int]:
@@ -78,9 +93,10 @@ def documented(dialect: str) -> dict[str, int]:
 def test_are_those_of_the_table(lasting_shop: Shop, wsgi_app: Router, dialect: str) -> None:
     shop = lasting_shop
     recorded = shop.must(201, "POST", "transactions", sale(), Idempotency_Key="old")["id"]
+    lines = prepared_lines(shop)
     counted = {}
 
-    for row, (method, path, body, headers) in requests(shop, recorded).items():
+    for row, (method, path, body, headers) in requests(shop, recorded, lines).items():
         with count_statements(wsgi_app.registry["db.engine"]) as statements:
             answer = shop.call(method, path, body, **headers)
         assert answer.status_int < 300, answer.text
