@@ -31,7 +31,12 @@ IMPORT = [
     "tqdm>=4.70",
 ]
 
+BANK = [
+    "ofxtools>=1.1",
+]
+
 TEST = [
+    *BANK,
     *IMPORT,
     "beanquery>=0.2",
     "hypothesis>=6.170",
@@ -84,7 +89,7 @@ setup(
     package_data={"myapp": PACKAGE_DATA},
     zip_safe=False,
     install_requires=RUNTIME,
-    extras_require={"import": IMPORT, "test": TEST, "bench": BENCH},
+    extras_require={"import": IMPORT, "bank": BANK, "test": TEST, "bench": BENCH},
     entry_points={
         "paste.app_factory": ["main = myapp:main"],
         "paste.server_factory": ["server = myapp.server:make"],

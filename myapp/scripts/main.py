@@ -18,6 +18,7 @@ from myapp.db import errors as db_errors
 from myapp.migrations import head
 from myapp.scripts import keys, prune, recover
 from myapp.scripts.bank import command as bank
+from myapp.scripts.bank import files as bank_files
 from myapp.scripts.bank import work as bank_work
 from myapp.scripts.importing import command as importing
 from myapp.scripts.importing import service
@@ -33,6 +34,7 @@ NOT_STARTED_ERRORS = (
     head.SchemaError,
     db_errors.DatabaseError,
     importing.MissingExtra,
+    bank_files.MissingExtra,
     bank_work.Usage,
     service.Unreachable,
 )

@@ -15,7 +15,7 @@ from tests.architecture import house_rules
 from tests.architecture.house_rules import ROOT
 
 PACKAGES = ROOT / "docs" / "decisions" / "0001-dependencies.md"
-LISTS = {"RUNTIME", "IMPORT", "TEST", "BENCH"}
+LISTS = {"RUNTIME", "IMPORT", "BANK", "TEST", "BENCH"}
 
 
 def section(path: Path, title: str) -> str:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
-from myapp.scripts.bank import columns, mapping
+from myapp import errors
+from myapp.scripts.bank import camt, columns, mapping
 from myapp.scripts.bank.statements import Problem, Statement, StatementError
 
 # A year of a busy shop's statements is a tenth of it; more is no statement.
-BYTES_MAX = 256 * 1024 * 1024
+BYTES_MAX = 64 * 1024 * 1024
 HEAD_BYTES = 4096
+EXTRA_MODULE = "ofxtools"
+INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[bank]'"
+
+
+class MissingExtra(errors.MyappError):
+    """The package that reads OFX is not installed."""
+
+    code = "missing-extra"
 
 
 class Format(enum.StrEnum):
@@ -31,12 +41,26 @@ def read(path: Path, *, format: Format | None, mapping_path: Path | None) -> Seq
     """
     content = _content(path)
     kind = format or _guess(content)
-    if kind is not Format.CSV:
-        raise StatementError(str(path), [Problem(line=0, text=f"is {kind}, which cannot be read yet")])
+    if kind is Format.OFX:
+        statements: Sequence[Statement] = _ofx().read(content, file=str(path))
+        return statements
+    if kind is Format.CAMT053:
+        return camt.read(content, file=str(path))
     if mapping_path is None:
         text = "looks like CSV, which needs --mapping: a file that says what its columns mean (docs/bank.md)"
         raise StatementError(str(path), [Problem(line=0, text=text)])
     return columns.read(content, mapping.read(mapping_path), file=str(path))
+
+
+def _ofx() -> ModuleType:
+    # Here, because the package that reads OFX is an extra that a server does without.
+    try:
+        from myapp.scripts.bank import ofx
+    except ModuleNotFoundError as exc:
+        if exc.name is not None and exc.name.partition(".")[0] == EXTRA_MODULE:
+            raise MissingExtra(f"OFX needs a package that is not installed. In the project's root: {INSTALL}") from exc
+        raise
+    return ofx
 
 
 def _content(path: Path) -> bytes:
