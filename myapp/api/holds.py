@@ -8,7 +8,7 @@ from uuid import UUID
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from myapp.api import answers, idempotency, parameters, respond, schemas, security, wishes
+from myapp.api import answers, expiry, idempotency, parameters, respond, schemas, security, wishes
 from myapp.api.request import AnyRequest, Request
 from myapp.ledger import model, operations
 
@@ -89,13 +89,10 @@ def reverse_transaction(request: Request[schemas.Remark, schemas.NoQuery]) -> Re
     Once, by another with its sides swapped, which counts from now unless it says otherwise. Of a hold all that was
     posted is reversed.
     """
-    reversal = operations.reverse(
-        request.dbsession,
-        request.ledger,
-        wishes.reversal(_id(request), request.wanted),
-        now=request.now,
-        claim=idempotency.claim(request),
-    )
+    wanted = wishes.reversal(_id(request), request.wanted)
+    claim = idempotency.claim(request)
+    with expiry.considered(request):
+        reversal = operations.reverse(request.dbsession, request.ledger, wanted, now=request.now, claim=claim)
     return _created(request, reversal)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from myapp.api import answers, cursors, idempotency, pages, parameters, respond, schemas, security, wishes
+from myapp.api import answers, cursors, expiry, idempotency, pages, parameters, respond, schemas, security, wishes
 from myapp.api.request import AnyRequest, Request
 from myapp.ledger import model, operations, queries
+from myapp.ledger.idempotency import Claim
 
 REFUSALS = (
     "unknown-currency",
@@ -45,14 +46,9 @@ def record_transaction(request: Request[schemas.NewTransaction, schemas.RecordQu
     With `pending` it is a hold. The answer has the balances right after it. With `dry_run` everything is checked and
     answered with 200, and nothing is recorded; an Idempotency-Key means nothing then.
     """
-    wanted = [wishes.transaction(request.wanted)]
-    form = request.registry["myapp.recording"]
+    recorded = _record(request, [request.wanted], claim=idempotency.claim(request))
     if request.asked.dry_run:
-        tried = operations.dry_run(request.dbsession, request.ledger, wanted, now=request.now, form=form)
-        return respond.answer(_encode(request, tried.transactions[0]))
-    recorded = operations.record(
-        request.dbsession, request.ledger, wanted, now=request.now, form=form, claim=idempotency.claim(request)
-    )
+        return respond.answer(_encode(request, recorded.transactions[0]))
     transaction = recorded.transactions[0]
     location = respond.address("ledgers", request.ledger.name, "transactions", str(transaction.id))
     return respond.created(_encode(request, transaction), location=location, replayed=recorded.replayed)
@@ -79,14 +75,9 @@ def record_batch(request: Request[schemas.NewBatch, schemas.RecordQuery]) -> Res
     in `index`. With `dry_run` everything is checked and answered with 200, and nothing is recorded.
     """
     whole = PREFER_WHOLE in {wish.strip().lower() for wish in request.headers.get("Prefer", "").split(",")}
-    wanted = [wishes.transaction(each) for each in request.wanted.transactions]
-    form = request.registry["myapp.recording"]
-    if request.asked.dry_run:
-        tried = operations.dry_run(request.dbsession, request.ledger, wanted, now=request.now, form=form)
-        return _respond_with_batch(request, tried, whole=whole, status=200)
     claim = idempotency.claim(request, variant=PREFER_WHOLE if whole else "")
-    recorded = operations.record(request.dbsession, request.ledger, wanted, now=request.now, form=form, claim=claim)
-    return _respond_with_batch(request, recorded, whole=whole, status=201)
+    recorded = _record(request, request.wanted.transactions, claim=claim)
+    return _respond_with_batch(request, recorded, whole=whole, status=200 if request.asked.dry_run else 201)
 
 
 @view_config(
@@ -143,6 +134,17 @@ def get_transaction(request: Request[None, schemas.NoQuery]) -> Response:
     wanted_id = parameters.transaction_id(request.matchdict["id"])
     found = queries.get_transaction(request.dbsession, request.ledger, wanted_id, now=request.now)
     return respond.answer(_encode(request, found))
+
+
+def _record(
+    request: Request[object, schemas.RecordQuery], of: Sequence[schemas.NewTransaction], *, claim: Claim | None
+) -> operations.Recorded:
+    wanted = [wishes.transaction(each) for each in of]
+    form = request.registry["myapp.recording"]
+    with expiry.considered(request):
+        if request.asked.dry_run:
+            return operations.dry_run(request.dbsession, request.ledger, wanted, now=request.now, form=form)
+        return operations.record(request.dbsession, request.ledger, wanted, now=request.now, form=form, claim=claim)
 
 
 def _respond_with_batch(request: AnyRequest, of: operations.Recorded, *, whole: bool, status: int) -> Response:

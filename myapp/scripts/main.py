@@ -16,7 +16,7 @@ from sqlalchemy import exc as sa_exc
 from myapp import errors, settings
 from myapp.db import errors as db_errors
 from myapp.migrations import head
-from myapp.scripts import keys, prune, recover
+from myapp.scripts import keys, prune, recover, sweep
 from myapp.scripts.bank import command as bank
 from myapp.scripts.bank import files as bank_files
 from myapp.scripts.bank import work as bank_work
@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     bank.add_to(groups)
     prune.add_to(groups)
     recover.add_to(groups)
+    sweep.add_to(groups)
     return parser
 
 

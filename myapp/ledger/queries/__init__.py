@@ -11,7 +11,7 @@ from myapp.ledger.queries.accounts import get_account, list_accounts
 from myapp.ledger.queries.events import has_unnumbered_events, last_event_seq, list_events
 from myapp.ledger.queries.history import balances_at, movements
 from myapp.ledger.queries.ledgers import exponents, find_names, get_ledger, list_currencies, list_ledgers
-from myapp.ledger.queries.outcomes import list_posts
+from myapp.ledger.queries.outcomes import has_expired_holds, list_posts
 from myapp.ledger.queries.postings import PostingPosition, list_postings
 from myapp.ledger.queries.sums import Movement, list_references, sum_movements
 from myapp.ledger.queries.transactions import (
@@ -32,6 +32,7 @@ __all__ = [
     "get_account",
     "get_ledger",
     "get_transaction",
+    "has_expired_holds",
     "has_unnumbered_events",
     "last_event_seq",
     "list_accounts",

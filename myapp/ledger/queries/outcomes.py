@@ -63,6 +63,14 @@ def is_hold(of: Transaction) -> bool:
     return any(posting.effect is Effect.PENDING for posting in of.postings)
 
 
+def has_expired_holds(session: Session, ledger: Ledger, *, now: datetime) -> bool:
+    """Say whether a hold still reserves though it has expired."""
+    query = sa.select(holds.c.transaction_id).where(
+        holds.c.ledger_id == ledger.id, holds.c.state == Status.PENDING.value, holds.c.expires_at <= now
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
 def list_posts(session: Session, ledger: Ledger, hold_id: UUID) -> Sequence[UUID]:
     """List the transactions that have posted a hold, the first first."""
     return _read_posts(session, ledger, [hold_id]).get(hold_id, ())

@@ -18,8 +18,6 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from myapp import settings
 from myapp.api import problems
 from myapp.db import errors as db_errors
-from tests.functional.api.shop import CASH, Shop, refund, sale
-from myapp.db import scope
 from tests.functional.api.shop import CASH, SALES, Shop, bank_line, refund, sale
 
 LOOPBACK = {"REMOTE_ADDR": "127.0.0.1"}
@@ -60,6 +58,8 @@ def _locked(shop: Shop) -> Any:
 def _not_pending(shop: Shop) -> Any:
     recorded = shop.must(201, "POST", "transactions", sale())
     return shop.call("POST", f"transactions/{recorded['id']}/post", {})
+
+
 def _bank(shop: Shop, *bodies: Any) -> Any:
     """Accept a bank line in these ways, one after the other."""
     (line,) = shop.bank_lines(bank_line(), clearing=None)
@@ -67,7 +67,7 @@ def _bank(shop: Shop, *bodies: Any) -> Any:
 
 
 def _locked_type(session: Any) -> Any:
-    from myapp.ledger import tables
+    pass
 
 
 def _exceeding(shop: Shop) -> Any:
