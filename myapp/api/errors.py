@@ -64,7 +64,7 @@ class Forbidden(ApiError):
 
 
 class NotAcceptable(ApiError):
-    """The client does not accept JSON."""
+    """The client accepts nothing that the address answers."""
 
     code = "not-acceptable"
 

@@ -59,7 +59,12 @@ ADVICE = {
 }
 
 # By the name of the member or parameter.
-CHOICES = {"type": tuple(model.AccountType), "status": tuple(model.Status), "state": tuple(bank.State)}
+CHOICES = {
+    "type": tuple(model.AccountType),
+    "status": tuple(model.Status),
+    "state": tuple(bank.State),
+    "format": ("beancount", "hledger", "csv", "ndjson"),
+}
 
 LedgerName = Annotated[str, Meta(pattern=NAME, description="The ledger's name.", examples=["shop"])]
 CurrencyCode = Annotated[str, Meta(pattern=CURRENCY, description="The currency's code.", examples=["USD"])]

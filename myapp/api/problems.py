@@ -72,7 +72,7 @@ KINDS = _kinds(
     ("method-not-allowed", 405, "This address does not know the method",
      "The `Allow` header lists the methods it knows."),
     ("not-acceptable", 406, "No acceptable representation",
-     "The `Accept` header excludes application/json, which is what the service answers."),
+     "The `Accept` header excludes application/json, or for an export what its format is."),
     ("already-exists", 409, "There already is one",
      "Something else already has this name, path or code."),
     ("duplicate-reference", 409, "The reference is taken",

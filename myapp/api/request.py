@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import uuid
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -34,6 +34,7 @@ class Request(Protocol[BodyT, QueryT]):
     """A request as the views of this room see it: its body and its query decoded, its ledger found."""
 
     dbsession: Session
+    dbstream: Callable[[Callable[[Session], Iterable[bytes]]], Iterable[bytes]]
     ledger: model.Ledger
     caller: Caller
     now: datetime

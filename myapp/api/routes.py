@@ -39,6 +39,7 @@ ROUTES = (
     ("bank_line", "/v1/ledgers/{ledger}/bank/lines/{line}"),
     ("bank_line_accept", "/v1/ledgers/{ledger}/bank/lines/{line}/accept"),
     ("bank_line_reject", "/v1/ledgers/{ledger}/bank/lines/{line}/reject"),
+    ("export", "/v1/ledgers/{ledger}/export"),
     ("verify", "/v1/ledgers/{ledger}/verify"),
 )
 

@@ -2,7 +2,8 @@
 
     body=Schema        the request's body is decoded into it, as `request.wanted`
     query=Schema       so is the query, as `request.asked`; without it the view takes no parameters
-    answers={201: S}   what it answers, by status (a tuple: one of them); the client must accept JSON
+    answers={201: S}   what it answers, by status (a tuple: one of them; a media.Stream: text that is streamed);
+                       the client must accept it
     headers=(name,)    the request headers it heeds, of those that not every view does
     refusals=(code,)   the problem codes it gives beyond those that follow from the options above
 
@@ -23,7 +24,7 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from myapp import settings
-from myapp.api import bodies, errors, parameters, respond, schemas
+from myapp.api import bodies, media, parameters, schemas
 from myapp.ledger import queries
 
 # Pyramid ships no types: a request, a view's context and its options have none to name.
@@ -50,15 +51,17 @@ def includeme(config: Configurator) -> None:
 
 
 def accept_view(view: View, info: Any) -> View:
-    """Derive a view that refuses a client which does not accept JSON."""
+    """Derive a view that refuses a client which accepts nothing that it answers."""
     if "answers" not in info.options:
         return view
+
+    offers = media.offers(info.options["answers"])
 
     def wrapped(context: Any, request: Any) -> Response:
         accepts = request.environ.get("HTTP_ACCEPT", ANYTHING)
         # Parsing takes longer than all the rest of the way to the view, and most clients say one of these.
-        if accepts not in (ANYTHING, respond.MEDIA_TYPE) and not request.accept.acceptable_offers([respond.MEDIA_TYPE]):
-            raise errors.NotAcceptable(f"The answer is {respond.MEDIA_TYPE}, which the Accept header excludes.")
+        if accepts != ANYTHING and accepts not in offers:
+            media.require_accepted(request, offers)
         return view(context, request)
 
     return wrapped

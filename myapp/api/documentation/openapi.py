@@ -14,7 +14,7 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.view import view_config
 
-from myapp.api import catalogue, fields, parameters, problems, respond
+from myapp.api import catalogue, fields, media, parameters, problems, respond
 from myapp.api.catalogue import Operation
 from myapp.api.request import AnyRequest
 
@@ -38,6 +38,7 @@ GROUPS = {
     "transactions": "What happened: postings that balance to zero in every currency.",
     "holds": "Transactions that reserve until they are posted, voided or expire; and reversals.",
     "reconciliation": "The lines of bank statements, and what each means in the books.",
+    "export": "The whole book, or a period of it, for other programs.",
     "verification": "Proof that the books are right.",
     "health": "For those who run the service.",
 }
@@ -142,6 +143,8 @@ def _types(operations: Iterable[Operation]) -> Iterable[Any]:
 
 
 def _alternatives(answer: Any) -> Sequence[Any]:
+    if isinstance(answer, media.Stream):
+        return ()
     return answer if isinstance(answer, tuple) else () if answer is None else (answer,)
 
 
@@ -215,6 +218,8 @@ def _answer(operation: Operation, status: int, kind: Any, by_type: Mapping[str, 
     if schemas_of:
         schema = schemas_of[0] if len(schemas_of) == 1 else {"anyOf": schemas_of}
         described["content"] = {respond.MEDIA_TYPE: {"schema": schema}}
+    if isinstance(kind, media.Stream):
+        described["content"] = {offer: {"schema": {"type": "string"}} for offer in kind.media_types}
     return described
 
 
@@ -230,6 +235,8 @@ def _answer_headers(operation: Operation, status: int) -> Json:
         names.append(catalogue.READ_POSITION)
     if status == 201 and operation.route != "batch":
         names.append("Location")
+    if isinstance(operation.answers[status], media.Stream):
+        names.append("Content-Disposition")
     if status == 201 and catalogue.IDEMPOTENCY_KEY in operation.headers:
         names.append("Idempotency-Replayed")
     return _headers(*names)

@@ -70,6 +70,7 @@ def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str
         "POST …/bank/lines/{id}/accept": ("POST", f"bank/lines/{lines[0]}/accept", {}, {}),
         "POST …/bank/lines/{id}/accept, to an account": ("POST", f"bank/lines/{lines[1]}/accept", {"to": SALES}, {}),
         "POST …/bank/lines/{id}/reject": ("POST", f"bank/lines/{lines[2]}/reject", {}, {}),
+        "GET …/export": ("GET", "export", None, {}),
         "GET …/verify": ("GET", "verify", None, {}),
         "GET /readyz": ("GET", "/readyz", None, {}),
         "GET /healthz": ("GET", "/healthz", None, {}),

@@ -1,0 +1,1 @@
+"""Exchange: a ledger as other programs read it, streamed."""

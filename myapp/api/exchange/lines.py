@@ -1,0 +1,88 @@
+"""The lines of an export as NDJSON: one JSON object each, which says in `line` what it is.
+
+    ledger, then currencies, then accounts by path, then transactions as they were recorded, then total
+
+The importer reads the same types. A file without its `total` is not whole. `VERSION` grows when an older reader would
+misunderstand; members it does not know are no reason.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+VERSION = 1
+
+# RFC 3339 in UTC. Text, since it is only passed on.
+Time = str
+
+
+class _Line(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="line", gc=False):
+    """One line."""
+
+
+class Ledger(_Line, tag="ledger"):
+    """The first line; `from` and `to` are there where it is not the whole ledger."""
+
+    version: Annotated[int, Meta(ge=1)]
+    name: str
+    metadata: dict[str, str]
+    created_at: Time
+    locked_before: Time | None
+    from_: Time | UnsetType = msgspec.field(default=UNSET, name="from")
+    to: Time | UnsetType = UNSET
+
+
+class Currency(_Line, tag="currency"):
+    code: str
+    exponent: int
+
+
+class Limits(msgspec.Struct, kw_only=True):
+    min: str | UnsetType = UNSET
+    max: str | UnsetType = UNSET
+
+
+class Account(_Line, tag="account"):
+    path: str
+    type: str
+    closed: bool
+    currencies: list[str] | None
+    limits: dict[str, Limits]
+    metadata: dict[str, str]
+
+
+class Posting(msgspec.Struct, omit_defaults=True, gc=False):
+    """One posting: a debit or a credit. `effect` is left out where it is `posted`. See model.Effect."""
+
+    account: str
+    currency: str
+    debit: str | UnsetType = UNSET
+    credit: str | UnsetType = UNSET
+    effect: str | UnsetType = UNSET
+
+
+class Transaction(_Line, tag="transaction"):
+    id: str
+    status: str
+    reference: str | None
+    description: str | None
+    effective_at: Time
+    recorded_at: Time
+    metadata: dict[str, str]
+    postings: list[Posting]
+    pending_of: str | UnsetType = UNSET
+    reverses: str | UnsetType = UNSET
+    expires_at: Time | UnsetType = UNSET
+
+
+class Total(_Line, tag="total"):
+    """The last line: how many there were."""
+
+    transactions: int
+    postings: int
+
+
+Line = Ledger | Currency | Account | Transaction | Total
