@@ -1,6 +1,6 @@
 """Servers of a test's own: what they need beyond the run's shared one, started by the first test that asks.
 
-Where a machine lacks PgBouncer, the tests that need it are left out, and the run says how many those were.
+Where a machine lacks a program that some tests need, those are left out, and the run says how many they were.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import pgbouncer
+from tests import hledger, pgbouncer
 from tests.own_postgresql import OwnPostgresql
 from tests.postgresql_pair import PostgresqlPair
 
-LEFT_OUT = pytest.StashKey[int]()
+LEFT_OUT = pytest.StashKey[dict[str, int]]()
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 
@@ -70,32 +70,34 @@ def through_pgbouncer(run_directory: Path) -> Iterator[Callable[[str], str]]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what the machine cannot run."""
-    if pgbouncer.PROGRAM is not None:
-        return
-    left_out = [item for item in items if item.get_closest_marker("needs_pgbouncer")]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
-    config.stash[LEFT_OUT] = len(left_out)
+    counts = config.stash.setdefault(LEFT_OUT, {})
+    for marker, program, needed in (
+        ("needs_pgbouncer", pgbouncer.PROGRAM, "PgBouncer (Debian package pgbouncer)"),
+        ("oracle", hledger.PROGRAM, "hledger (Debian package hledger)"),
+    ):
+        left_out = [item for item in items if program is None and item.get_closest_marker(marker)]
+        if left_out:
+            items[:] = [item for item in items if item not in left_out]
+            config.hook.pytest_deselected(items=left_out)
+            counts[needed] = len(left_out)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Tell the process that started this worker, which collects nothing itself."""
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["left_out"] = session.config.stash.get(LEFT_OUT, 0)
+        session.config.workeroutput["left_out"] = session.config.stash.get(LEFT_OUT, {})
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node) -> None:
     # Each worker collects every test.
-    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", {})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was left out, never silently."""
-    left_out = terminalreporter.config.stash.get(LEFT_OUT, 0)
-    if left_out:
-        line = f"left out: {left_out} tests that need PgBouncer (Debian package pgbouncer)"
-        terminalreporter.write_line(line, yellow=True)
+    for needed, count in terminalreporter.config.stash.get(LEFT_OUT, {}).items():
+        terminalreporter.write_line(f"left out: {count} tests that need {needed}", yellow=True)
 
 
 def _kept(run_directory: Path, name: str) -> Iterator[OwnPostgresql]:

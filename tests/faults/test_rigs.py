@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import psycopg
 import pytest
 
-from tests import pgbouncer
+from tests import hledger, pgbouncer
 from tests.own_postgresql import OwnPostgresql
 from tests.postgresql_pair import PostgresqlPair
 
@@ -69,6 +69,25 @@ class TestPostgresqlPair:
         postgresql_pair.restore()
         assert postgresql_pair.standby.value("SELECT to_regclass('taken')") is None
         assert postgresql_pair.standby.value("SELECT pg_is_in_recovery()") is True
+
+
+class TestHledger:
+    def test_is_said_to_be_missing_where_it_is(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(hledger, "PROGRAM", None)
+        pytester.makeini("[pytest]\nmarkers = oracle")
+        pytester.makepyfile("""
+            import pytest
+
+            @pytest.mark.oracle
+            def test_against_it(): assert False
+
+            def test_without_it(): pass
+        """)
+
+        run = pytester.runpytest_inprocess("-p", "tests.rigs", "-p", "no:randomly")
+
+        run.assert_outcomes(passed=1, deselected=1)
+        run.stdout.fnmatch_lines(["left out: 1 tests that need hledger (Debian package hledger)"])
 
 
 class TestPgbouncer:

@@ -10,7 +10,7 @@ from pyramid.view import view_config
 from sqlalchemy.orm import Session
 
 from myapp.api import media, security, wishes
-from myapp.api.exchange import book, ndjson, table
+from myapp.api.exchange import beancount, book, hledger, ndjson, table
 from myapp.api.exchange.book import Book
 from myapp.api.exchange.schemas import ExportQuery, Format
 from myapp.api.request import Request
@@ -27,6 +27,8 @@ class Writer:
 
 
 WRITERS: Mapping[Format, Writer] = {
+    Format.BEANCOUNT: Writer(beancount.write, "text/plain", "beancount"),
+    Format.HLEDGER: Writer(hledger.write, "text/plain", "journal"),
     Format.CSV: Writer(table.write, "text/csv", "csv"),
     Format.NDJSON: Writer(ndjson.write, "application/x-ndjson", "ndjson"),
 }

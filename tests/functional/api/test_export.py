@@ -100,6 +100,71 @@ class TestCsv:
         assert shop.call("GET", "export?format=csv").body.endswith(b",metadata\r\n")
 
 
+class TestJournals:
+    def test_beancount_says_what_it_has_no_place_for_as_metadata(self, shop: Shop) -> None:
+        notes = {"order": "7", "Ünï": "x", "beancount.tags": "a b"}
+        wanted = sale(effective_at="2026-03-01T10:00:00Z", reference="r-1", description='Sale "A"', metadata=notes)
+        shop.must(201, "POST", "transactions", wanted)
+        shop.must(200, "PATCH", f"accounts/{SALES}", {"closed": True})
+
+        answer = shop.call("GET", "export?format=beancount")
+
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert answer.text == f"""\
+option "title" "{shop.name}"
+
+2026-03-01 commodity USD
+  ledger-digits: "2"
+
+2026-03-01 open Assets:Cash
+  ledger-path: "assets:cash"
+  ledger-limits: "{{\\"USD\\":{{\\"min\\":\\"0.00\\"}}}}"
+2026-03-01 open Income:Sales
+  ledger-path: "income:sales"
+
+2026-03-01 * "Sale \\"A\\"" #a #b
+  ledger-time: "2026-03-01T10:00:00Z"
+  ledger-reference: "r-1"
+  order: "7"
+  ledger-metadata: "{{\\"Ünï\\":\\"x\\"}}"
+  Assets:Cash  12.50 USD
+  Income:Sales  -12.50 USD
+
+2026-03-02 balance Assets:Cash  12.50 ~ 0 USD
+2026-03-02 balance Income:Sales  -12.50 ~ 0 USD
+2026-03-02 close Income:Sales
+"""
+
+    def test_hledger_says_it_in_tags(self, shop: Shop) -> None:
+        wanted = sale(effective_at="2026-03-01T10:00:00Z", reference="r-1", description="Sale; A", metadata={"a": "b,c"})
+        shop.must(201, "POST", "transactions", wanted)
+
+        answer = shop.call("GET", "export?format=hledger")
+
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert answer.text == f"""\
+; {shop.name}
+
+commodity 1000.00 USD
+
+account assets:cash  ; type:A
+    ; ledger-limits:{{"USD":{{"min":"0.00"}}}}
+account income:sales  ; type:R
+
+2026-03-01 * (r-1) Sale A
+    ; ledger-time:2026-03-01T10:00:00Z
+    ; ledger-description:Sale%3B A
+    ; ledger-metadata:{{"a":"b%2Cc"}}
+    assets:cash  12.50 USD
+    income:sales  -12.50 USD
+"""
+
+    def test_of_a_period_assert_no_balance(self, shop: Shop) -> None:
+        shop.must(201, "POST", "transactions", sale(effective_at="2026-03-01"))
+
+        assert b" balance " not in shop.call("GET", "export?format=beancount&from=2026-01-01").body
+
+
 class TestExport:
     def test_of_a_period_is_by_effective_time_without_its_end(self, shop: Shop) -> None:
         for day in ("2026-01-31", "2026-02-01", "2026-02-28", "2026-03-01"):
@@ -114,9 +179,9 @@ class TestExport:
         assert {row["reference"] for row in rows(shop, period)} == {"2026-02-01", "2026-02-28"}
 
     def test_names_the_file_after_the_ledger(self, shop: Shop) -> None:
-        for name in ("ndjson", "csv"):
+        for name, suffix in (("ndjson", "ndjson"), ("csv", "csv"), ("beancount", "beancount"), ("hledger", "journal")):
             answer = shop.call("GET", f"export?format={name}")
-            assert answer.headers["Content-Disposition"] == f'attachment; filename="{shop.name}.{name}"'
+            assert answer.headers["Content-Disposition"] == f'attachment; filename="{shop.name}.{suffix}"'
             assert answer.headers["Cache-Control"] == "no-store"
 
     @pytest.mark.parametrize("accept", ["*/*", "text/*", "text/csv", "application/json;q=0.5, text/csv"])

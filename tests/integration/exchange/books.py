@@ -1,0 +1,180 @@
+"""Made-up ledgers, with every text and every currency that a ledger may hold, and what becomes of them."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session, sessionmaker
+
+from myapp.api.exchange import book, export
+from myapp.api.exchange.schemas import Format
+from myapp.db import scope
+from myapp.ledger import model, operations, queries, words
+from myapp.ledger.model import AccountType, Side
+from myapp.ledger.recording import Form
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+EXPONENTS = {
+    "USD": 2, "JPY": 0, "ETH": 18, "HOOL": 4, "A": 1, "TRUE": 3, "NULLX": 0, "A-": 2, "A.": 2, "AX": 5,
+    "X'Y.Z_-9": 6, "ABCDEFGHIJKLMNOPQRSTUVW.": 2, "ABCDEFGHIJKLMNOPQRSTUVWX": 2,
+}  # fmt: skip
+
+TRICKY = [
+    "", " ", "  leading and trailing  ", 'say "hello"', "back\\slash \\n \\", "two\nlines", "cr\r\nlf", "tab\tbed",
+    "; comment", "a ; b", "a, b:c, d: e", "* star", "! bang", "(code) words", "()", "(", "=1+1", "| pipe | pipe",
+    "payee | note", "🧾 ünï ß 日本", "#tag ^link", "2026-01-01", "[2026-01-01]", "%20 100%", "'quoted'", "a  b",
+    "{not} [this]", "\x01\x7f\x85\xa0\u2028\u3000", "key: value", "date:2020-01-01", "@ 5 USD", "\ufeffbom", "~",
+]  # fmt: skip
+
+SEGMENTS = [
+    "assets", "Assets", "cash", "Cash", "cash ", "bank of x", "日本", "ßeta", "éa", "a-b", "a.b", "a b", "(x)", "(x",
+    "x)", "401k", "+", "-", "&", "'", "_", "..", "equity", "liabilities", "income", "expenses", "ǆ", "x2",
+]  # fmt: skip
+
+texts = st.one_of(
+    st.sampled_from(TRICKY), st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=30)
+)
+keys = st.one_of(
+    st.sampled_from(["order", "a1", "x", "date", "type", "filename", "ledger-time", "beancount.payee", "Ünï", "a b:c"]),
+    texts.filter(bool),
+)
+segments = st.one_of(st.sampled_from(SEGMENTS), st.text(max_size=8)).filter(
+    lambda text: re.fullmatch(words.ACCOUNT_PATH, text) and ":" not in text and max(text) < "\ud800"
+)
+paths = st.lists(segments, min_size=1, max_size=4).map(":".join)
+moments = st.one_of(
+    st.integers(-(10**9), 2 * 10**11).map(lambda seconds: NOW + timedelta(seconds=seconds, microseconds=7)),
+    st.dates(date(1000, 1, 1), date(9998, 12, 31)).map(lambda day: datetime.combine(day, time.min, tzinfo=UTC)),
+    st.integers(0, 3).map(lambda days: datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=days)),
+)
+metadata = st.dictionaries(keys, texts, max_size=4)
+references = st.one_of(st.none(), texts.filter(bool))
+
+
+@dataclass
+class Wanted:
+    """A ledger to make; what is closed and limited becomes so at the end."""
+
+    accounts: Sequence[model.NewAccount]
+    transactions: Sequence[model.NewTransaction]
+    closed: set[str] = field(default_factory=set)
+    bounds: dict[str, model.NewLimits] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@st.composite
+def ledgers(draw: st.DrawFn) -> Wanted:
+    """Return a ledger to make."""
+    names = draw(st.lists(paths, min_size=2, max_size=7, unique=True))
+    kinds = st.sampled_from(AccountType)
+    accounts = [model.NewAccount(path=path, type=draw(kinds), metadata=draw(metadata)) for path in names]
+    transactions = draw(st.lists(_transactions(names), max_size=6))
+    kept = {each.reference: each for each in transactions if each.reference is not None}
+    transactions = [*kept.values(), *(each for each in transactions if each.reference is None)]
+    used = {path: {line.currency for each in transactions for line in each.postings if line.account == path}
+            for path in names}  # fmt: skip
+    only = [draw(st.booleans()) for _ in accounts]
+    return Wanted(
+        accounts=[
+            replace(each, currencies=sorted(used[each.path] | {"EUR"})) if is_only else each
+            for each, is_only in zip(accounts, only, strict=True)
+        ],
+        transactions=transactions,
+        closed=set(draw(st.lists(st.sampled_from(names), max_size=2))),
+        bounds={names[0]: model.NewLimits(min=Decimal(-(10**6)), max=None)} if draw(st.booleans()) else {},
+        metadata=draw(metadata),
+    )
+
+
+@st.composite
+def _transactions(draw: st.DrawFn, names: Sequence[str]) -> model.NewTransaction:
+    lines: list[model.NewPosting] = []
+    for code in draw(st.lists(st.sampled_from(sorted(EXPONENTS)), min_size=1, max_size=3, unique=True)):
+        for minor in draw(st.lists(st.integers(1, 2**61), min_size=1, max_size=2)):
+            amount = Decimal(minor % (10**7 if code == "USD" else 2**61) or 1).scaleb(-EXPONENTS[code])
+            one, other = draw(st.permutations(names))[:2]
+            lines.append(model.NewPosting(account=one, currency=code, side=Side.DEBIT, amount=amount))
+            lines.append(model.NewPosting(account=other, currency=code, side=Side.CREDIT, amount=amount))
+    return model.NewTransaction(
+        postings=draw(st.permutations(lines)),
+        reference=draw(references),
+        description=draw(st.one_of(st.none(), texts)),
+        effective_at=draw(moments),
+        metadata=draw(metadata),
+    )
+
+
+def make(sessions: sessionmaker[Session], wanted: Wanted) -> str:
+    """Make the ledger and return its name."""
+    name = f"book-{secrets.token_hex(8)}"
+    with scope.session_scope(sessions) as session:
+        ledger = operations.create_ledger(session, name, metadata=wanted.metadata, now=NOW)
+        for code, exponent in EXPONENTS.items():
+            operations.declare_currency(session, ledger, model.Currency(code=code, exponent=exponent))
+        operations.declare_currency(session, ledger, model.Currency(code="EUR", exponent=2))
+        for account in wanted.accounts:
+            operations.open_account(session, ledger, account, now=NOW)
+        for number, each in enumerate(wanted.transactions):
+            at = NOW + timedelta(seconds=number)
+            operations.record(session, ledger, [each], now=at, form=Form.STEPS)
+        for path, limits in wanted.bounds.items():
+            of = "USD" if _takes(wanted, path, "USD") else "EUR"
+            change = model.AccountChange(limits={of: limits})
+            operations.change_account(session, ledger, path, change, expected_version=None, now=NOW)
+        for path in wanted.closed:
+            change = model.AccountChange(closed=True)
+            operations.change_account(session, ledger, path, change, expected_version=None, now=NOW)
+    return name
+
+
+def _takes(wanted: Wanted, path: str, code: str) -> bool:
+    (account,) = (each for each in wanted.accounts if each.path == path)
+    return account.currencies is None or code in account.currencies
+
+
+def exported(sessions: sessionmaker[Session], name: str, form: Format) -> bytes:
+    """Return the ledger in a format, whole."""
+    with scope.session_scope(sessions, readonly=True) as session:
+        ledger = queries.get_ledger(session, name)
+        return b"".join(export.WRITERS[form].write(book.read(session, ledger, queries.Period())))
+
+
+def balances(sessions: sessionmaker[Session], name: str) -> dict[tuple[str, str], Decimal]:
+    """Return debits less credits by path and currency, where that is not zero."""
+    with scope.session_scope(sessions, readonly=True) as session:
+        ledger = queries.get_ledger(session, name)
+        accounts = queries.list_accounts(session, ledger, after=None, limit=1000)
+        exponents = queries.exponents(session, ledger, {code for each in accounts for code in each.balances})
+    return {
+        (each.path, code): Decimal(net).scaleb(-exponents[code])
+        for each in accounts
+        for code, counters in each.balances.items()
+        if (net := counters.debits_posted - counters.credits_posted)
+    }
+
+
+def two_accounts() -> Sequence[model.NewAccount]:
+    return [
+        model.NewAccount(path="assets:cash", type=AccountType.ASSET),
+        model.NewAccount(path="income:sales", type=AccountType.INCOME),
+    ]
+
+
+def one_account_of_each_type() -> Sequence[model.NewAccount]:
+    return [model.NewAccount(path=f"{kind.value}-x", type=kind) for kind in AccountType]
+
+
+def sale(amount: str, **more: object) -> model.NewTransaction:
+    """Return a transaction between the two accounts."""
+    lines = [
+        model.NewPosting(account="assets:cash", currency="USD", side=Side.DEBIT, amount=Decimal(amount)),
+        model.NewPosting(account="income:sales", currency="USD", side=Side.CREDIT, amount=Decimal(amount)),
+    ]
+    return model.NewTransaction(postings=lines, effective_at=NOW, **more)  # type: ignore[arg-type]
