@@ -98,6 +98,7 @@ class Application:
     recording: Recording = Recording.AUTO
     body_bytes_max: int = 16 * 1024 * 1024
     idempotency_days: int = 7
+    followers_max: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +265,7 @@ APPLICATION: Sequence[Setting] = (
         read=_days,
         expects=f"a number of days from 1 to {DAYS_MAX}",
     ),
+    Setting(key="myapp.followers_max", field="followers_max", read=_size, expects="a whole number from 0"),
 )
 
 SERVER: Sequence[Setting] = (

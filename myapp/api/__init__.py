@@ -9,11 +9,13 @@ from pyramid.config import Configurator
 from pyramid.tweens import INGRESS
 
 from myapp.api import exponents, request, security
+from myapp.api.events import following
 
 
 def includeme(config: Configurator) -> None:
     """Add the routes, the views and what every request passes through."""
     config.registry["myapp.exponents"] = exponents.Exponents()
+    config.registry["myapp.followers"] = following.Followers(config.registry["myapp.settings"].followers_max)
     config.set_request_factory(request.HttpRequest)
     config.set_security_policy(security.Policy())
     config.add_request_method(request.now, reify=True)

@@ -94,7 +94,7 @@ def _operation(view: Mapping[str, Any], path: str, permission: str | None) -> Op
         method=view["request_methods"],
         path=path,
         name=function.__name__,
-        group=function.__module__.rpartition(".")[2],
+        group=_group(function.__module__),
         summary=summary.rstrip("."),
         description=" ".join(description.split()),
         permission=None if permission == NO_PERMISSION_REQUIRED else permission,
@@ -104,6 +104,11 @@ def _operation(view: Mapping[str, Any], path: str, permission: str | None) -> Op
         answers=view["answers"],
         codes=_codes(view, path, permission),
     )
+
+
+def _group(module: str) -> str:
+    """Return the name of the file, or of the room whose file of views it is."""
+    return module.removesuffix(".views").rpartition(".")[2]
 
 
 def _headers(view: Mapping[str, Any], permission: str | None) -> Sequence[str]:

@@ -35,6 +35,10 @@ INSTANT = rf"^{_DATE}(?:T{_TIME}{_ZONE})?\Z"
 
 BASE64URL = r"^[A-Za-z0-9_-]*\Z"
 
+_EVENT_TYPE = "|".join(re.escape(each.value) for each in model.EventType)
+EVENT_TYPE = rf"^(?:{_EVENT_TYPE})\Z"
+EVENT_TYPES = rf"^(?:{_EVENT_TYPE})(?:,(?:{_EVENT_TYPE}))*\Z"
+
 YEAR_FIRST = 1000
 YEAR_LAST = 9998
 
@@ -54,6 +58,8 @@ ADVICE = {
     PATH: 'a path of names joined by colons, such as "assets:bank:checking"',
     BASE64URL: "what `next` said on the page before",
     PREFIX: 'the beginning of a path, such as "assets:"',
+    EVENT_TYPE: f"one of {', '.join(model.EventType)}",
+    EVENT_TYPES: f"one or more, with commas between them, of {', '.join(model.EventType)}",
     AMOUNT: _AN_AMOUNT,
     BOUND: 'a decimal string with at most 40 digits and 20 decimals, such as "1000.00" or "-50.00"',
 }
@@ -114,6 +120,8 @@ Exponent = Annotated[
         ge=0, le=words.EXPONENT_MAX, description="Decimal digits of the currency: 2 for USD, 0 for JPY.", examples=[4]
     ),
 ]
+EventTypeName = Annotated[str, Meta(pattern=EVENT_TYPE, examples=["transaction.posted"])]
+EventSeq = Annotated[int, Meta(ge=0, le=2**63 - 1, examples=[17])]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="How many to return at most.")]
 Cursor = Annotated[
     str,

@@ -42,14 +42,14 @@ def created(body: bytes, *, location: str, replayed: bool) -> Response:
 
 def page(request: AnyRequest, listed: schemas.Listed[schemas.ItemT]) -> Response:
     """Return one page of a list, with the address of the next in a Link header."""
-    headers = []
-    if listed.next is not None:
-        kept = [
-            (name, value) for name, value in parse_qsl(request.query_string, keep_blank_values=True) if name != "after"
-        ]
-        query = urlencode([*kept, ("after", listed.next)])
-        headers.append(("Link", f'<{request.path}?{query}>; rel="next"'))
-    return answer(encode(listed), headers=headers)
+    return answer(encode(listed), headers=[] if listed.next is None else [next_link(request, listed.next)])
+
+
+def next_link(request: AnyRequest, after: str) -> tuple[str, str]:
+    """Return the header with the address of the page that goes on after this."""
+    pairs = parse_qsl(request.query_string, keep_blank_values=True)
+    query = urlencode([*((name, value) for name, value in pairs if name != "after"), ("after", after)])
+    return "Link", f'<{request.path}?{query}>; rel="next"'
 
 
 def address(*parts: str) -> str:

@@ -40,6 +40,7 @@ ROUTES = (
     ("bank_line_accept", "/v1/ledgers/{ledger}/bank/lines/{line}/accept"),
     ("bank_line_reject", "/v1/ledgers/{ledger}/bank/lines/{line}/reject"),
     ("export", "/v1/ledgers/{ledger}/export"),
+    ("events", "/v1/ledgers/{ledger}/events"),
     ("verify", "/v1/ledgers/{ledger}/verify"),
 )
 

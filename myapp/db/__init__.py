@@ -13,7 +13,7 @@ Settings: `sqlalchemy.url` and what `myapp.settings.DATABASE` lists. Views decla
     primary or replica         replication
     told                       telemetry        report, metrics, log line, trace, counting in tests
     two at once                two_databases
-    beside the view            streaming, after_commit, dispatcher
+    beside the view            streaming, afterwards, after_commit, dispatcher
     without a request          scope, retry.run; in tests sandbox
 """
 
@@ -28,7 +28,7 @@ from pyramid.viewderivers import INGRESS as FIRST
 from sqlalchemy.engine import Engine
 
 from myapp import settings
-from myapp.db import after_commit, engine, factory, request_session, streaming, view
+from myapp.db import after_commit, afterwards, engine, factory, request_session, streaming, view
 from myapp.db.replication import position, replicas, routed
 
 EXPLICIT_MANAGER = "pyramid_tm.explicit_manager"
@@ -52,9 +52,13 @@ def includeme(config: Configurator) -> None:
     config.add_request_method(request_session.db_deadline, reify=True)
     config.add_request_method(streaming.dbstream)
     config.add_request_method(after_commit.after_commit)
+    config.add_request_method(afterwards.db_afterwards)
     config.add_request_method(position.wanted, "db_position", reify=True)
     config.add_tween("myapp.db.request_session.ending_tween", under=INGRESS, over=TM_TWEEN)
     config.add_tween("myapp.db.streaming.streaming_tween", under="myapp.db.request_session.ending_tween", over=TM_TWEEN)
+    config.add_tween(
+        "myapp.db.afterwards.answering_tween", under="myapp.db.request_session.ending_tween", over=TM_TWEEN
+    )
     config.include("myapp.db.telemetry.reporting")
     if database.second_url is not None:
         config.include("myapp.db.two_databases.two_phase")

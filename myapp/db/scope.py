@@ -31,6 +31,13 @@ def session_scope(
     """
     within = None if timeout_seconds is None else deadline.after(timeout_seconds)
     unit = Unit(readonly=readonly, isolation=isolation, deadline=within, primary=primary)
+    with unit_of_work(sessions, unit, owner=owner) as session:
+        yield session
+
+
+@contextmanager
+def unit_of_work(sessions: Sessions, unit: Unit, *, owner: str) -> Iterator[UnitOfWorkSession]:
+    """Open a session for a unit of work that was described elsewhere."""
     session = sessions(owner=owner, unit=unit)
     try:
         with session.begin():

@@ -18,6 +18,7 @@ from myapp.ledger import currencies, errors, idempotency, ids, plan, queries, re
 from myapp.ledger.accounts import change_account, open_account
 from myapp.ledger.currencies import declare as declare_currency
 from myapp.ledger.events import writing
+from myapp.ledger.events.numbering import ISOLATION as NUMBERING_ISOLATION
 from myapp.ledger.events.numbering import number as number_events
 from myapp.ledger.holding import posting, releasing
 from myapp.ledger.holding.releasing import expire as expire_holds
@@ -28,6 +29,7 @@ from myapp.ledger.recording import Form, outcome, request, statement, steps
 from myapp.ledger.tables import ledgers
 
 __all__ = [
+    "NUMBERING_ISOLATION",
     "Recorded",
     "change_account",
     "change_ledger",

@@ -40,9 +40,10 @@ class TestIniFiles:
         assert callable(servers.make({}, **server(name, {})))
 
     def test_have_a_thread_for_whoever_works_or_waits_and_some_to_say_no(self, name: str):
-        database = settings.read_database(settings.read_ini(str(ROOT / name)), {})
+        read = settings.read(settings.read_ini(str(ROOT / name)), {})
+        waiting = read.database.waiting_max + read.application.followers_max
 
-        assert database.pool_size + database.waiting_max < int(server(name, {})["threads"])
+        assert read.database.pool_size + waiting < int(server(name, {})["threads"])
 
     def test_let_the_application_refuse_a_large_body(self, name: str):
         application = settings.read(settings.read_ini(str(ROOT / name)), {}).application

@@ -39,6 +39,7 @@ GROUPS = {
     "holds": "Transactions that reserve until they are posted, voided or expire; and reversals.",
     "reconciliation": "The lines of bank statements, and what each means in the books.",
     "export": "The whole book, or a period of it, for other programs.",
+    "events": "Everything that happened in a ledger, in the order of the commits.",
     "verification": "Proof that the books are right.",
     "health": "For those who run the service.",
 }

@@ -8,9 +8,9 @@ after the other, by key.
 """
 
 from myapp.ledger.queries.accounts import get_account, list_accounts
-from myapp.ledger.queries.events import has_unnumbered_events, last_event_seq, list_events
 from myapp.ledger.queries.history import balances_at, movements
 from myapp.ledger.queries.journal import Entry, Line, Order, Period, Walk, read_metadata
+from myapp.ledger.queries.events import EventPage, has_unnumbered_events, last_event_seq, list_events
 from myapp.ledger.queries.ledgers import exponents, find_names, get_ledger, list_currencies, list_ledgers
 from myapp.ledger.queries.outcomes import has_expired_holds, list_posts
 from myapp.ledger.queries.postings import PostingPosition, list_postings
@@ -26,6 +26,7 @@ from myapp.ledger.queries.transactions import (
 __all__ = [
     "Entry",
     "Line",
+    "EventPage",
     "Movement",
     "Order",
     "Period",

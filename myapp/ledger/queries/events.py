@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -15,6 +16,15 @@ events = tables.events
 
 # Numbers have no gaps, so this many are looked at and no more, however few of them are asked for.
 LOOKED_AT_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPage:
+    """Events in the order of their numbers, and the number up to which was looked."""
+
+    events: Sequence[Event]
+    until: int
+    may_be_more: bool
 
 
 def has_unnumbered_events(session: Session, ledger: Ledger) -> bool:
@@ -30,22 +40,24 @@ def last_event_seq(session: Session, ledger: Ledger) -> int:
 
 def list_events(
     session: Session, ledger: Ledger, *, after: int, limit: int, types: Collection[EventType] = ()
-) -> tuple[Sequence[Event], int]:
-    """List events from the one after `after`, of these types or of all, and return the number up to which was looked.
+) -> EventPage:
+    """List events from the one after `after`, of these types or of all.
 
     Shape: a transaction's event has no payload; the transaction has the event's id. With types at most
-    `LOOKED_AT_MAX` events are looked at, so there may be more although fewer than `limit` were found.
+    `LOOKED_AT_MAX` events are looked at.
     """
     query = sa.select(events).where(events.c.ledger_id == ledger.id, events.c.seq > after)
-    until = None
+    last = until = after
     if types:
         # Asked first, so that all up to it are seen.
-        until = min(last_event_seq(session, ledger), after + LOOKED_AT_MAX)
+        last = max(last_event_seq(session, ledger), after)
+        until = min(last, after + LOOKED_AT_MAX)
         query = query.where(events.c.seq <= until, events.c.type.in_(sorted(kind.value for kind in types)))
     rows = session.execute(query.order_by(events.c.seq).limit(limit)).all()
-    if until is None or len(rows) == limit:
-        until = rows[-1].seq if rows else after
-    return [_event(row) for row in rows], max(until, after)
+    if rows and (not types or len(rows) == limit):
+        until = rows[-1].seq
+    may_be_more = len(rows) == limit or until < last
+    return EventPage(events=[_event(row) for row in rows], until=until, may_be_more=may_be_more)
 
 
 def _event(row: AnyRow) -> Event:

@@ -71,6 +71,8 @@ def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str
         "POST …/bank/lines/{id}/accept, to an account": ("POST", f"bank/lines/{lines[1]}/accept", {"to": SALES}, {}),
         "POST …/bank/lines/{id}/reject": ("POST", f"bank/lines/{lines[2]}/reject", {}, {}),
         "GET …/export": ("GET", "export", None, {}),
+        "GET …/events, the first after a change": ("GET", "events", None, {}),
+        "GET …/events": ("GET", "events", None, {}),
         "GET …/verify": ("GET", "verify", None, {}),
         "GET /readyz": ("GET", "/readyz", None, {}),
         "GET /healthz": ("GET", "/healthz", None, {}),

@@ -113,7 +113,7 @@ class Bureau:
 
     def _page(self, sessions: Sessions, after: int) -> Sequence[Event]:
         with scope.session_scope(sessions, readonly=True, isolation=numbering.ISOLATION) as session:
-            return queries.list_events(session, self.desk.ledger, after=after, limit=PORTION)[0]
+            return queries.list_events(session, self.desk.ledger, after=after, limit=PORTION).events
 
 
 @pytest.fixture

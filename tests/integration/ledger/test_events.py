@@ -35,7 +35,7 @@ def number(desk: Desk, **options: int) -> int:
 
 def listed(desk: Desk, after: int = 0, limit: int = 1000, types: Sequence[EventType] = ()) -> Sequence[Event]:
     with desk.at_work(readonly=True) as session:
-        return queries.list_events(session, desk.ledger, after=after, limit=limit, types=types)[0]
+        return queries.list_events(session, desk.ledger, after=after, limit=limit, types=types).events
 
 
 def told(desk: Desk) -> list[tuple[str, Any]]:
@@ -196,14 +196,14 @@ class TestListEvents:
         number(desk)
         monkeypatch.setattr("myapp.ledger.queries.events.LOOKED_AT_MAX", 3)
 
-        def look(after: int, limit: int = 10) -> tuple[list[int], int]:
+        def look(after: int, limit: int = 10) -> tuple[list[int], int, bool]:
             with desk.at_work(readonly=True) as session:
                 kinds = [EventType.ACCOUNT_OPENED, EventType.LEDGER_CREATED]
-                found, until = queries.list_events(session, desk.ledger, after=after, limit=limit, types=kinds)
-                return [event.seq for event in found], until
+                page = queries.list_events(session, desk.ledger, after=after, limit=limit, types=kinds)
+                return [event.seq for event in page.events], page.until, page.may_be_more
 
-        assert look(0, limit=1) == ([1], 1)
-        assert look(0) == ([1, 2], 3)
-        assert look(3) == ([], 6)
-        assert look(6) == ([], 7)
-        assert look(7) == ([], 7)
+        assert look(0, limit=1) == ([1], 1, True)
+        assert look(0) == ([1, 2], 3, True)
+        assert look(3) == ([], 6, True)
+        assert look(6) == ([], 7, False)
+        assert look(7) == ([], 7, False)

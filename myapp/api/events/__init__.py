@@ -1,0 +1,1 @@
+"""The events of a ledger, for those who follow it."""

@@ -1,0 +1,143 @@
+"""What may be asked of the events, and what each is answered as: one type of answer for each type of event.
+
+The tag says the type. What a webhook gets is the same, with the ledger's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, TypeAlias
+from uuid import UUID
+
+from msgspec import Meta
+
+from myapp.api import fields
+from myapp.api.fields import AccountPath, CurrencyCode, EventSeq, Exponent, LedgerName, Metadata, Moment
+from myapp.api.schemas import PAGE_SIZE, Input, Limits, Output, Transaction
+from myapp.ledger.model import AccountType, EventType
+
+WAIT_SECONDS_MAX = 30
+
+
+class EventsQuery(Input, kw_only=True):
+    after: Annotated[EventSeq, Meta(description="The `seq` to go on after: `next` of the answer before.")] = 0
+    limit: fields.Limit = PAGE_SIZE
+    types: (
+        Annotated[
+            str,
+            Meta(
+                pattern=fields.EVENT_TYPES,
+                max_length=1000,
+                description="Only these types, with commas between them.",
+                examples=["transaction.posted,transaction.voided"],
+            ),
+        ]
+        | None
+    ) = None
+    wait: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=WAIT_SECONDS_MAX,
+            description="The seconds to wait for an event, where there is none yet.",
+            examples=[20],
+        ),
+    ] = 0
+
+
+class LedgerState(Output, kw_only=True):
+    name: LedgerName
+    metadata: Metadata
+    version: int
+    locked_before: Moment | None = None
+
+
+class CurrencyState(Output, kw_only=True):
+    code: CurrencyCode
+    exponent: Exponent
+
+
+class AccountState(Output, kw_only=True):
+    """The account as the change left it, without its balances."""
+
+    path: AccountPath
+    type: Annotated[AccountType, Meta(examples=["asset"])]
+    closed: bool
+    currencies: list[CurrencyCode] | None
+    limits: dict[CurrencyCode, Limits]
+    metadata: Metadata
+    version: int
+
+
+class AnyEvent(Output, kw_only=True, tag_field="type"):
+    seq: EventSeq
+    id: UUID
+    recorded_at: Moment
+
+
+class LedgerCreated(AnyEvent, tag="ledger.created", kw_only=True):
+    data: LedgerState
+
+
+class LedgerChanged(AnyEvent, tag="ledger.changed", kw_only=True):
+    data: LedgerState
+
+
+class CurrencyDeclared(AnyEvent, tag="currency.declared", kw_only=True):
+    data: CurrencyState
+
+
+class AccountOpened(AnyEvent, tag="account.opened", kw_only=True):
+    data: AccountState
+
+
+class AccountChanged(AnyEvent, tag="account.changed", kw_only=True):
+    data: AccountState
+
+
+class TransactionPosted(AnyEvent, tag="transaction.posted", kw_only=True):
+    data: Transaction
+
+
+class TransactionPending(AnyEvent, tag="transaction.pending", kw_only=True):
+    data: Transaction
+
+
+class TransactionVoided(AnyEvent, tag="transaction.voided", kw_only=True):
+    data: Transaction
+
+
+class TransactionExpired(AnyEvent, tag="transaction.expired", kw_only=True):
+    data: Transaction
+
+
+Event: TypeAlias = (
+    LedgerCreated
+    | LedgerChanged
+    | CurrencyDeclared
+    | AccountOpened
+    | AccountChanged
+    | TransactionPosted
+    | TransactionPending
+    | TransactionVoided
+    | TransactionExpired
+)
+
+OF_TYPE: Mapping[EventType, type[Event]] = {
+    EventType.LEDGER_CREATED: LedgerCreated,
+    EventType.LEDGER_CHANGED: LedgerChanged,
+    EventType.CURRENCY_DECLARED: CurrencyDeclared,
+    EventType.ACCOUNT_OPENED: AccountOpened,
+    EventType.ACCOUNT_CHANGED: AccountChanged,
+    EventType.TRANSACTION_POSTED: TransactionPosted,
+    EventType.TRANSACTION_PENDING: TransactionPending,
+    EventType.TRANSACTION_VOIDED: TransactionVoided,
+    EventType.TRANSACTION_EXPIRED: TransactionExpired,
+}
+
+
+class EventPage(Output, kw_only=True):
+    """Events in their order; `next` is the `seq` to go on after, also where there is nothing more yet."""
+
+    items: list[Event]
+    next: EventSeq
