@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
 
 from msgspec import Meta
@@ -25,6 +25,7 @@ PREFIX = rf"^{words.ACCOUNT_PATH}:?\Z"
 _DIGITS = r"[0-9]{1,40}(?:\.[0-9]{1,20})?"
 AMOUNT = rf"^(?!0+(?:\.0+)?\Z){_DIGITS}\Z"
 BOUND = rf"^-?{_DIGITS}\Z"
+PRICE = rf"^{_DIGITS}\Z"
 
 _MONTH = r"(?:0[1-9]|1[0-2])"
 _DAY = rf"(?:{_MONTH}-(?:0[1-9]|[12][0-9])|(?!02){_MONTH}-30|(?:0[13578]|1[02])-31)"
@@ -34,6 +35,7 @@ _ZONE = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 INSTANT = rf"^{_DATE}(?:T{_TIME}{_ZONE})?\Z"
 
 BASE64URL = r"^[A-Za-z0-9_-]*\Z"
+JSON_OR_CSV = r"^(?:json|csv)\Z"
 
 _EVENT_TYPE = "|".join(re.escape(each.value) for each in model.EventType)
 EVENT_TYPE = rf"^(?:{_EVENT_TYPE})\Z"
@@ -61,6 +63,8 @@ ADVICE = {
     EVENT_TYPE: f"one of {', '.join(model.EventType)}",
     EVENT_TYPES: f"one or more, with commas between them, of {', '.join(model.EventType)}",
     AMOUNT: _AN_AMOUNT,
+    PRICE: 'a decimal string, not negative, with at most 40 digits and 20 decimals, such as "1.0850"',
+    JSON_OR_CSV: "json or csv",
     BOUND: 'a decimal string with at most 40 digits and 20 decimals, such as "1000.00" or "-50.00"',
 }
 
@@ -91,6 +95,12 @@ AmountText = Annotated[
     str, Meta(pattern=AMOUNT, description="Above zero, in the currency's own unit.", examples=["12.50"])
 ]
 BoundText = Annotated[str, Meta(pattern=BOUND, description="In the currency's own unit.", examples=["0.00"])]
+PriceText = Annotated[
+    str,
+    Meta(
+        pattern=PRICE, description="What one unit of the currency is worth in units of the other.", examples=["1.0850"]
+    ),
+]
 Moment = Annotated[datetime, Meta(tz=True, description="In UTC.", examples=["2026-01-31T12:00:00Z"])]
 Money = Annotated[str, Meta(description="With exactly the currency's digits.", examples=["12.50"])]
 Reference = Annotated[
@@ -162,6 +172,24 @@ class Instant:
         return cls(at)
 
 
+class Until(Instant):
+    """A time up to which something counts: as Instant, but a date means the end of that day."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Return the instant, of a date the last one in UTC.
+
+        Raises:
+            ValueError: it is none; the message says what to send.
+        """
+        instant = super().parse(text)
+        if isinstance(text, str) and _is_date(text):
+            return cls(instant.at + timedelta(days=1) - timedelta(microseconds=1))
+        return instant
+
+
 INSTANT_SCHEMA: Mapping[str, object] = {
     "type": "string",
     "pattern": INSTANT,
@@ -170,10 +198,20 @@ INSTANT_SCHEMA: Mapping[str, object] = {
 }
 
 
+UNTIL_SCHEMA: Mapping[str, object] = {
+    **INSTANT_SCHEMA,
+    "description": "A time with its offset, or a date for the end of that day in UTC.",
+}
+
+
+def _is_date(text: str) -> bool:
+    return "T" not in text
+
+
 def decode_custom(kind: type, value: object) -> object:
     """Turn a JSON value into one of the types of this module, for msgspec."""
-    if kind is Instant:
-        return Instant.parse(value)
+    if kind is Instant or kind is Until:
+        return kind.parse(value)
     raise NotImplementedError(kind)
 
 
@@ -188,4 +226,6 @@ def describe_custom(kind: type) -> dict[str, object]:
     """Return the JSON schema of one of the types of this module, for msgspec."""
     if kind is Instant:
         return dict(INSTANT_SCHEMA)
+    if kind is Until:
+        return dict(UNTIL_SCHEMA)
     raise NotImplementedError(kind)

@@ -14,7 +14,8 @@ import msgspec
 from myapp.api import bodies, errors, fields, schemas
 from myapp.ledger import errors as ledger_errors
 
-METADATA_PREFIX = "metadata."
+# Parameters of which there are many, each with a name of its own after a dot: `metadata.order`.
+NAMED = ("metadata", "price")
 PARAMETERS_MAX = 100
 
 _INTEGER = re.compile(r"[0-9]{1,18}\Z", re.ASCII)
@@ -27,16 +28,16 @@ def decode_query(query_string: str, schema: type[schemas.Input]) -> schemas.Inpu
     Raises:
         BadParameter: a parameter is unknown, repeated or of no use; the message names it.
     """
-    if not query_string:
+    if not query_string and not _requires_any(schema):
         return schema()
     try:
-        pairs = parse_qsl(
+        pairs = query_string and parse_qsl(
             query_string, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=PARAMETERS_MAX
         )
     except ValueError as exc:
         raise errors.BadParameter("The query is not a list of name=value pairs in UTF-8.") from exc
     try:
-        return msgspec.convert(_collect(pairs, _readers(schema)), schema, dec_hook=fields.decode_custom)
+        return msgspec.convert(_collect(pairs or [], _readers(schema)), schema, dec_hook=fields.decode_custom)
     except msgspec.ValidationError as exc:
         raise _named(exc) from exc
 
@@ -115,16 +116,24 @@ def _readers(schema: type[schemas.Input]) -> Mapping[str, Callable[[str], object
     }
 
 
+@functools.cache
+def _requires_any(schema: type[schemas.Input]) -> bool:
+    return any(field.required for field in msgspec.structs.fields(schema))
+
+
 def _collect(pairs: list[tuple[str, str]], readers: Mapping[str, Callable[[str], object]]) -> dict[str, object]:
     plain: dict[str, object] = {}
-    metadata: dict[str, object] = {}
+    named: dict[str, dict[str, str]] = {}
     for name, value in pairs:
-        key = name.removeprefix(METADATA_PREFIX)
-        into = plain if key == name else metadata
-        if key in into or name == METADATA_PREFIX.rstrip("."):
+        family, dot, key = name.partition(".")
+        is_named = bool(dot) and family in NAMED
+        if name in NAMED or (key in named.get(family, ()) if is_named else name in plain):
             raise errors.BadParameter(f"The parameter {name!r} makes no sense here, or is given twice.")
-        into[key] = readers.get(key, str)(value) if into is plain else value
-    return {**plain, "metadata": metadata} if metadata else plain
+        if is_named:
+            named.setdefault(family, {})[key] = value
+        else:
+            plain[name] = readers.get(name, str)(value)
+    return {**plain, **named}
 
 
 def _named(exc: msgspec.ValidationError) -> errors.BadParameter:
@@ -132,6 +141,9 @@ def _named(exc: msgspec.ValidationError) -> errors.BadParameter:
     unknown = re.search(r"unknown field `(?P<name>.*)`", error.detail, re.DOTALL)
     if unknown is not None:
         return errors.BadParameter(f"There is no parameter {unknown['name']!r} here.")
+    missing = re.search(r"missing required field `(?P<name>.*)`", error.detail)
+    if missing is not None:
+        return errors.BadParameter(f"The parameter {missing['name']!r} is needed here.")
     # Every parameter is sent as text, so what was sent instead says nothing.
     expected = error.detail.partition(", got")[0]
     return errors.BadParameter(f"The parameter {error.pointer.lstrip('/')!r}: {expected}.")

@@ -125,6 +125,8 @@ KINDS = _kinds(
      "The amount, or a balance it would lead to, does not fit in 64 bits of the currency's smallest unit."),
     ("not-matching", 422, "The transaction cannot be meant",
      "It has no posting of the bank line's amount, currency and side on the account that the line is matched on."),
+    ("missing-price", 422, "There is no price",
+     "The report is to be valued, and a currency in it has no price at or before its time. Record or give one."),
     ("idempotency-mismatch", 422, "The key was used for another request",
      "This Idempotency-Key came before with another address or body. Use a new key for a new request."),
     ("internal", 500, "A fault of the service",

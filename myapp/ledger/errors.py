@@ -6,6 +6,7 @@
     ├── PreconditionFailed        precondition-failed
     ├── IdempotencyMismatch       idempotency-mismatch
     ├── IdempotencyInProgress     idempotency-in-progress
+    ├── MissingPrice              missing-price
     └── Refusal                   what is wrong with one transaction or account, and where
         ├── InvalidValue          validation-failed
         ├── InvalidTransaction    validation-failed
@@ -70,6 +71,12 @@ class IdempotencyInProgress(LedgerError):
     """A request with the same key has not ended yet."""
 
     code = "idempotency-in-progress"
+
+
+class MissingPrice(LedgerError):
+    """A report is to be valued, and nothing says what a currency is worth."""
+
+    code = "missing-price"
 
 
 class Refusal(LedgerError):

@@ -17,6 +17,7 @@ from pyramid.view import view_config
 from myapp.api import catalogue, fields, media, parameters, problems, respond
 from myapp.api.catalogue import Operation
 from myapp.api.request import AnyRequest
+from myapp.ledger import words
 
 REF = "#/components/schemas/{name}"
 
@@ -40,6 +41,8 @@ GROUPS = {
     "reconciliation": "The lines of bank statements, and what each means in the books.",
     "export": "The whole book, or a period of it, for other programs.",
     "events": "Everything that happened in a ledger, in the order of the commits.",
+    "reports": "What the books say at a time or of a period.",
+    "prices": "What currencies are worth in others.",
     "verification": "Proof that the books are right.",
     "health": "For those who run the service.",
 }
@@ -146,6 +149,8 @@ def _types(operations: Iterable[Operation]) -> Iterable[Any]:
 def _alternatives(answer: Any) -> Sequence[Any]:
     if isinstance(answer, media.Stream):
         return ()
+    if isinstance(answer, media.Table):
+        return (answer.json,)
     return answer if isinstance(answer, tuple) else () if answer is None else (answer,)
 
 
@@ -182,27 +187,44 @@ def _path_parameter(name: str, by_type: Mapping[str, Json]) -> Json:
 
 def _query_parameters(query: Json) -> Iterable[Json]:
     for name, schema in query["properties"].items():
-        if name == "metadata":
-            yield _metadata_parameter(schema)
+        if name in parameters.NAMED:
+            yield _named_parameter(name, schema)
         else:
-            yield {"name": name, "in": "query", "schema": _without_null(schema)}
+            described = {"name": name, "in": "query", "schema": _without_null(schema)}
+            yield {**described, "required": True} if name in query.get("required", ()) else described
 
 
-def _metadata_parameter(schema: Json) -> Json:
-    names = {"type": "string", "pattern": f"^{re.escape(parameters.METADATA_PREFIX)}[^\\x00]{{1,100}}\\Z"}
+# What may stand after the dot, and what to say of it.
+NAMED_PARAMETERS: Mapping[str, tuple[str, str, str]] = {
+    "metadata": (
+        "[^\\x00]{1,100}",
+        "`metadata.<key>=<value>`: transactions with this entry; several must all match.",
+        "metadata.order=1234",
+    ),
+    "price": (
+        words.CURRENCY_CODE,
+        "`price.<currency>=<price>`: what one unit is worth in the currency of `value`, before any recorded.",
+        "price.EUR=1.0850",
+    ),
+}
+
+
+def _named_parameter(name: str, schema: Json) -> Json:
+    pattern, description, example = NAMED_PARAMETERS[name]
+    key, _, value = example.partition("=")
     return {
-        "name": "metadata",
+        "name": name,
         "in": "query",
         "style": "form",
         "explode": True,
-        "description": "`metadata.<key>=<value>`: transactions with this entry; several must all match.",
+        "description": description,
         "schema": {
             "type": "object",
-            "propertyNames": names,
+            "propertyNames": {"type": "string", "pattern": f"^{name}\\.{pattern}\\Z"},
             "additionalProperties": schema["additionalProperties"],
             "maxProperties": fields.METADATA_ENTRIES_MAX,
         },
-        "example": {"metadata.order": "1234"},
+        "example": {key: value},
     }
 
 
@@ -221,6 +243,8 @@ def _answer(operation: Operation, status: int, kind: Any, by_type: Mapping[str, 
         described["content"] = {respond.MEDIA_TYPE: {"schema": schema}}
     if isinstance(kind, media.Stream):
         described["content"] = {offer: {"schema": {"type": "string"}} for offer in kind.media_types}
+    if isinstance(kind, media.Table):
+        described["content"][media.CSV] = {"schema": {"type": "string"}}
     return described
 
 

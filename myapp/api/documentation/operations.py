@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from myapp.api import problems, respond
+from myapp.api import parameters, problems, respond
 from myapp.api.documentation import schemas
 from myapp.api.documentation.openapi import Json
 from myapp.api.documentation.schemas import Row
@@ -105,7 +105,7 @@ class _Examples(dict[str, str]):
 def _parameter(of: Json, components: Mapping[str, Json]) -> Parameter:
     schema = schemas.resolve(of["schema"], components)
     return Parameter(
-        name="metadata.<key>" if of["name"] == "metadata" else of["name"],
+        name=f"{of['name']}.<key>" if of["name"] in parameters.NAMED else of["name"],
         where=of["in"],
         kind=schemas.kind(of["schema"], components),
         description=of.get("description") or schema.get("description", ""),

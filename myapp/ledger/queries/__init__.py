@@ -14,6 +14,7 @@ from myapp.ledger.queries.events import EventPage, has_unnumbered_events, last_e
 from myapp.ledger.queries.ledgers import exponents, find_names, get_ledger, list_currencies, list_ledgers
 from myapp.ledger.queries.outcomes import has_expired_holds, list_posts
 from myapp.ledger.queries.postings import PostingPosition, list_postings
+from myapp.ledger.queries.reports import figures_at, figures_between, value_figures
 from myapp.ledger.queries.sums import Movement, list_references, sum_movements
 from myapp.ledger.queries.transactions import (
     TransactionFilter,
@@ -35,6 +36,8 @@ __all__ = [
     "balances_at",
     "Walk",
     "exponents",
+    "figures_at",
+    "figures_between",
     "find_names",
     "get_account",
     "get_ledger",
@@ -55,4 +58,5 @@ __all__ = [
     "movements",
     "read_metadata",
     "sum_movements",
+    "value_figures",
 ]

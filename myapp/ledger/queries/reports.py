@@ -1,0 +1,78 @@
+"""Read the figures that reports are made of: two statements, however many accounts and postings there are.
+
+What is pending counts in none. For figures that agree with one another ask at REPEATABLE READ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from myapp.ledger import errors, tables
+from myapp.ledger.model import AccountType, Ledger
+from myapp.ledger.queries import history
+from myapp.ledger.reports import valuing
+from myapp.ledger.reports.figures import Figure
+from myapp.ledger.reports.valuing import Rate, Valued
+
+accounts = tables.accounts
+
+
+def figures_at(session: Session, ledger: Ledger, *, at: datetime, known_at: datetime | None) -> Sequence[Figure]:
+    """Return what every account had at an effective time, as known at a recorded one; both are inclusive."""
+    return _figures(session, ledger, history.balances_at(session, ledger, None, at=at, known_at=known_at), known_at)
+
+
+def figures_between(
+    session: Session,
+    ledger: Ledger,
+    *,
+    effective_from: datetime | None,
+    effective_to: datetime,
+    known_at: datetime | None,
+) -> Sequence[Figure]:
+    """Return what a period added to every account; `effective_to` is exclusive."""
+    moved = history.movements(
+        session, ledger, None, effective_from=effective_from, effective_to=effective_to, known_at=known_at
+    )
+    return _figures(session, ledger, moved, known_at)
+
+
+def value_figures(
+    figures: Sequence[Figure],
+    currency: str,
+    *,
+    given: Mapping[str, Decimal],
+    exponents: Mapping[str, int],
+    at: datetime,
+) -> Valued:
+    """Return what the figures are worth in a currency, by the prices given.
+
+    Raises:
+        UnknownCurrency: there is no such currency to value in.
+        MissingPrice: a currency has no price.
+    """
+    if currency not in exponents:
+        raise errors.UnknownCurrency(f"There is no currency {currency}; declare it with PUT.")
+    rates = {code: Rate(currency=code, quote=currency, price=price) for code, price in given.items()}
+    return valuing.value(figures, currency, rates, exponents=exponents, at=at)
+
+
+def _figures(
+    session: Session, ledger: Ledger, counted: history.Balances, known_at: datetime | None
+) -> Sequence[Figure]:
+    nets: dict[UUID, dict[str, int]] = {}
+    for (account_id, currency), counters in counted.items():
+        nets.setdefault(account_id, {})[currency] = counters.debits_posted - counters.credits_posted
+    columns = (accounts.c.id, accounts.c.path, accounts.c.type, accounts.c.created_at)
+    # What has postings is never left out, whatever the clocks of two processes say.
+    return [
+        Figure(path=row.path, type=AccountType(row.type), nets=nets.get(row.id, {}))
+        for row in session.execute(sa.select(*columns).where(accounts.c.ledger_id == ledger.id))
+        if row.id in nets or known_at is None or row.created_at <= known_at
+    ]
