@@ -41,6 +41,7 @@ ROUTES = (
     ("bank_line_reject", "/v1/ledgers/{ledger}/bank/lines/{line}/reject"),
     ("export", "/v1/ledgers/{ledger}/export"),
     ("events", "/v1/ledgers/{ledger}/events"),
+    ("prices", "/v1/ledgers/{ledger}/prices"),
     ("trial-balance", "/v1/ledgers/{ledger}/reports/trial-balance"),
     ("balance-sheet", "/v1/ledgers/{ledger}/reports/balance-sheet"),
     ("income-statement", "/v1/ledgers/{ledger}/reports/income-statement"),

@@ -17,6 +17,7 @@ AMOUNT_MINOR_MAX = 2**63 - 1
 POSTINGS_MAX = 1_000
 BATCH_MAX = 10_000
 BATCH_POSTINGS_MAX = 100_000
+PRICES_MAX = 1_000
 
 
 class Side(enum.StrEnum):
@@ -314,3 +315,23 @@ class Event:
     type: EventType
     recorded_at: datetime
     payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPrice:
+    """What one unit of `currency` is worth in units of `quote` from `effective_at` on; zero or above."""
+
+    currency: str
+    quote: str
+    price: Decimal
+    effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    id: UUID
+    currency: str
+    quote: str
+    price: Decimal
+    effective_at: datetime
+    recorded_at: datetime

@@ -25,6 +25,7 @@ from myapp.ledger.holding.releasing import expire as expire_holds
 from myapp.ledger.idempotency import Claim
 from myapp.ledger.model import EventType, HoldPost, Ledger, NewReversal, NewTransaction, Transaction
 from myapp.ledger.periods import change_ledger
+from myapp.ledger.prices import record_prices
 from myapp.ledger.recording import Form, outcome, request, statement, steps
 from myapp.ledger.tables import ledgers
 
@@ -41,6 +42,7 @@ __all__ = [
     "open_account",
     "post_holds",
     "record",
+    "record_prices",
     "reverse",
     "void_holds",
 ]

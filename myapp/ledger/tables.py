@@ -258,6 +258,30 @@ hold_lines = sa.Table(
     sqlite_strict=True,
 )
 
+# What one unit of a currency is worth in another from a time on. Never changed: of those of one time the one recorded
+# last counts, so that what was known earlier can still be told.
+prices = sa.Table(
+    "prices",
+    metadata,
+    sa.Column("ledger_id", Id, primary_key=True),
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("currency", Text, nullable=False),
+    sa.Column("quote", Text, nullable=False),
+    sa.Column("effective_at", Time, nullable=False),
+    # A decimal as text: exact, and with the digits it was given.
+    sa.Column("price", Text, nullable=False),
+    sa.Column("recorded_at", Time, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["ledger_id", "currency"], ["currencies.ledger_id", "currencies.code"], name="fk_prices_currency"
+    ),
+    sa.ForeignKeyConstraint(
+        ["ledger_id", "quote"], ["currencies.ledger_id", "currencies.code"], name="fk_prices_quote"
+    ),
+    sa.Index("ix_prices_newest", "ledger_id", "currency", "quote", "effective_at", "id"),
+    sa.CheckConstraint("currency <> quote", name="quote"),
+    sqlite_strict=True,
+)
+
 # `ledger_id` is the scope of the key, which is no ledger where a ledger is being made; hence no foreign key.
 idempotency = sa.Table(
     "idempotency",

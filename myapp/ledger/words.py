@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from myapp.ledger import errors
-from myapp.ledger.model import Currency, NewAccount, NewLimits
+from myapp.ledger.model import Currency, NewAccount, NewLimits, NewPrice
 
 LEDGER_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 CURRENCY_CODE = r"[A-Z][A-Z0-9'._-]{0,23}"
@@ -21,6 +22,9 @@ ACCOUNT_PATH = rf"{_SEGMENT}(?::{_SEGMENT})*"
 PATH_LENGTH_MAX = 250
 
 EXPONENT_MAX = 18
+
+PRICE_DIGITS_MAX = 40
+PRICE_DECIMALS_MAX = 20
 
 
 def check_ledger_name(name: str) -> None:
@@ -54,6 +58,17 @@ def check_account(wanted: NewAccount) -> None:
     check_limits(wanted.limits)
 
 
+def check_price(wanted: NewPrice) -> None:
+    """Raises: InvalidValue."""
+    if wanted.currency == wanted.quote:
+        raise errors.InvalidValue(f"A price of {wanted.currency} is in another currency.").within("quote")
+    is_number = wanted.price.is_finite() and not wanted.price.is_signed()
+    if not is_number or wanted.price.adjusted() >= PRICE_DIGITS_MAX or _decimals(wanted.price) > PRICE_DECIMALS_MAX:
+        raise errors.InvalidValue(
+            f"A price is not negative and has at most {PRICE_DIGITS_MAX} digits and {PRICE_DECIMALS_MAX} decimals."
+        ).within("price")
+
+
 def check_limits(limits: Mapping[str, NewLimits | None]) -> None:
     """Raises: InvalidValue."""
     for code, wanted in limits.items():
@@ -70,3 +85,8 @@ def _check_currencies(codes: Sequence[str]) -> None:
         raise errors.InvalidValue(detail).within("currencies")
     if len(set(codes)) < len(codes):
         raise errors.InvalidValue("A currency occurs twice among those the account takes.").within("currencies")
+
+
+def _decimals(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0

@@ -124,11 +124,14 @@ def _value(request: Request[None, schemas.ReportQuery], figures: Sequence[report
     if asked.value is None:
         return _Read(figures, None, exponents)
     valued = queries.value_figures(
+        request.dbsession,
+        request.ledger,
         figures,
         asked.value,
         given={code: Decimal(price) for code, price in asked.price.items()},
         exponents=exponents,
         at=at,
+        known_at=wishes.moment(asked.known_at),
     )
     return _Read(valued.figures, valued, exponents)
 

@@ -8,12 +8,13 @@ after the other, by key.
 """
 
 from myapp.ledger.queries.accounts import get_account, list_accounts
+from myapp.ledger.queries.events import EventPage, has_unnumbered_events, last_event_seq, list_events
 from myapp.ledger.queries.history import balances_at, movements
 from myapp.ledger.queries.journal import Entry, Line, Order, Period, Walk, read_metadata
-from myapp.ledger.queries.events import EventPage, has_unnumbered_events, last_event_seq, list_events
 from myapp.ledger.queries.ledgers import exponents, find_names, get_ledger, list_currencies, list_ledgers
 from myapp.ledger.queries.outcomes import has_expired_holds, list_posts
 from myapp.ledger.queries.postings import PostingPosition, list_postings
+from myapp.ledger.queries.prices import PricePosition, find_rates, list_prices, price_of
 from myapp.ledger.queries.reports import figures_at, figures_between, value_figures
 from myapp.ledger.queries.sums import Movement, list_references, sum_movements
 from myapp.ledger.queries.transactions import (
@@ -26,19 +27,21 @@ from myapp.ledger.queries.transactions import (
 
 __all__ = [
     "Entry",
-    "Line",
     "EventPage",
+    "Line",
     "Movement",
     "Order",
     "Period",
     "PostingPosition",
+    "PricePosition",
     "TransactionFilter",
-    "balances_at",
     "Walk",
+    "balances_at",
     "exponents",
     "figures_at",
     "figures_between",
     "find_names",
+    "find_rates",
     "get_account",
     "get_ledger",
     "get_transaction",
@@ -52,10 +55,12 @@ __all__ = [
     "list_ledgers",
     "list_postings",
     "list_posts",
+    "list_prices",
     "list_references",
     "list_transactions",
     "load_transactions",
     "movements",
+    "price_of",
     "read_metadata",
     "sum_movements",
     "value_figures",

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from myapp.ledger import errors, tables
 from myapp.ledger.model import AccountType, Ledger
-from myapp.ledger.queries import history
+from myapp.ledger.queries import history, prices
 from myapp.ledger.reports import valuing
 from myapp.ledger.reports.figures import Figure
 from myapp.ledger.reports.valuing import Rate, Valued
@@ -44,14 +44,17 @@ def figures_between(
 
 
 def value_figures(
+    session: Session,
+    ledger: Ledger,
     figures: Sequence[Figure],
     currency: str,
     *,
     given: Mapping[str, Decimal],
     exponents: Mapping[str, int],
     at: datetime,
+    known_at: datetime | None,
 ) -> Valued:
-    """Return what the figures are worth in a currency, by the prices given.
+    """Return what the figures are worth in a currency: by the prices given, else by those recorded at or before `at`.
 
     Raises:
         UnknownCurrency: there is no such currency to value in.
@@ -60,6 +63,8 @@ def value_figures(
     if currency not in exponents:
         raise errors.UnknownCurrency(f"There is no currency {currency}; declare it with PUT.")
     rates = {code: Rate(currency=code, quote=currency, price=price) for code, price in given.items()}
+    missing = set(valuing.foreign(figures, currency)) - rates.keys()
+    rates.update(prices.find_rates(session, ledger, missing, currency, at=at, known_at=known_at))
     return valuing.value(figures, currency, rates, exponents=exponents, at=at)
 
 

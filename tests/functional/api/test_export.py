@@ -110,7 +110,9 @@ class TestJournals:
         answer = shop.call("GET", "export?format=beancount")
 
         assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
-        assert answer.text == f"""\
+        assert (
+            answer.text
+            == f"""\
 option "title" "{shop.name}"
 
 2026-03-01 commodity USD
@@ -134,15 +136,20 @@ option "title" "{shop.name}"
 2026-03-02 balance Income:Sales  -12.50 ~ 0 USD
 2026-03-02 close Income:Sales
 """
+        )
 
     def test_hledger_says_it_in_tags(self, shop: Shop) -> None:
-        wanted = sale(effective_at="2026-03-01T10:00:00Z", reference="r-1", description="Sale; A", metadata={"a": "b,c"})
+        wanted = sale(
+            effective_at="2026-03-01T10:00:00Z", reference="r-1", description="Sale; A", metadata={"a": "b,c"}
+        )
         shop.must(201, "POST", "transactions", wanted)
 
         answer = shop.call("GET", "export?format=hledger")
 
         assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
-        assert answer.text == f"""\
+        assert (
+            answer.text
+            == f"""\
 ; {shop.name}
 
 commodity 1000.00 USD
@@ -158,6 +165,7 @@ account income:sales  ; type:R
     assets:cash  12.50 USD
     income:sales  -12.50 USD
 """
+        )
 
     def test_of_a_period_assert_no_balance(self, shop: Shop) -> None:
         shop.must(201, "POST", "transactions", sale(effective_at="2026-03-01"))

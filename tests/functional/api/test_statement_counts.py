@@ -31,6 +31,10 @@ def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str
     holds = [each["id"] for each in held["items"]]
     part = {"postings": sale("1.00")["postings"]}
     key = {"Idempotency_Key": "new"}
+    prices = [
+        {"currency": "USD", "quote": "CHF", "price": "0.9", "effective_at": f"{n}-01-01"} for n in range(2000, 2040)
+    ]
+    later = [{**price, "price": "0.8"} for price in prices]
     return {
         "POST /v1/ledgers": ("POST", "/v1/ledgers", {"name": f"{shop.name}-2"}, {}),
         "GET /v1/ledgers": ("GET", "/v1/ledgers", None, {}),
@@ -76,6 +80,10 @@ def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str
         "GET …/reports/trial-balance": ("GET", "reports/trial-balance", None, {}),
         "GET …/reports/balance-sheet": ("GET", "reports/balance-sheet", None, {}),
         "GET …/reports/income-statement": ("GET", "reports/income-statement", None, {}),
+        "GET …/reports/…, valued": ("GET", "reports/balance-sheet?value=CHF", None, {}),
+        "POST …/prices": ("POST", "prices", {"prices": prices}, {}),
+        "POST …/prices, with a key": ("POST", "prices", {"prices": later}, {"Idempotency_Key": "prices"}),
+        "GET …/prices": ("GET", "prices", None, {}),
         "GET …/verify": ("GET", "verify", None, {}),
         "GET /readyz": ("GET", "/readyz", None, {}),
         "GET /healthz": ("GET", "/healthz", None, {}),
@@ -100,6 +108,7 @@ def test_are_those_of_the_table(lasting_shop: Shop, wsgi_app: Router, dialect: s
     shop = lasting_shop
     recorded = shop.must(201, "POST", "transactions", sale(), Idempotency_Key="old")["id"]
     lines = prepared_lines(shop)
+    shop.must(201, "POST", "prices", {"prices": [{"currency": "USD", "quote": "CHF", "price": "1"}]})
     counted = {}
 
     for row, (method, path, body, headers) in requests(shop, recorded, lines).items():

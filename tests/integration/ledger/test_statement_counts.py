@@ -68,6 +68,18 @@ READS: dict[str, tuple[Read, int]] = {
         lambda session, ledger: queries.sum_movements(session, ledger, [f"assets:{n}" for n in range(3_000)]),
         2,
     ),
+    "figures_at": (lambda session, ledger: queries.figures_at(session, ledger, at=NOW, known_at=NOW), 2),
+    "figures_between": (
+        lambda session, ledger: queries.figures_between(
+            session, ledger, effective_from=NOW, effective_to=NOW, known_at=NOW
+        ),
+        1,
+    ),
+    "list_prices": (lambda session, ledger: queries.list_prices(session, ledger, after=None, limit=9), 1),
+    "find_rates": (
+        lambda session, ledger: queries.find_rates(session, ledger, ["EUR", "USD"], "CHF", at=NOW, known_at=NOW),
+        1,
+    ),
     "find_key": (lambda session, ledger: access.find_key(session, "nobody's"), 1),
 }
 
