@@ -42,6 +42,10 @@ class StatementCursor(Cursor, tag="postings"):
     currency: fields.CurrencyCode
 
 
+class SealCursor(Cursor, tag="seals"):
+    epoch: Annotated[int, msgspec.Meta(ge=1, le=VERSION_MAX)]
+
+
 CursorT = TypeVar("CursorT", bound=Cursor)
 
 

@@ -99,6 +99,8 @@ KINDS = _kinds(
      "The bank line, or what is to be matched with it, has a match already. Reject that one first."),
     ("nothing-proposed", 409, "There is no one proposal",
      "Nothing is proposed for the bank line, or several transactions are: name the one that is meant."),
+    ("not-sealed", 409, "The transaction is not sealed yet",
+     "It was recorded after the newest epoch was closed. Ask again once the next one is: `GET …/seals` lists them."),
     ("idempotency-in-progress", 409, "The first request with this key is still running",
      "Repeat the request after a moment; it will then be answered as the first was."),
     ("conflict", 409, "Other requests were in the way",

@@ -46,6 +46,8 @@ ROUTES = (
     ("balance-sheet", "/v1/ledgers/{ledger}/reports/balance-sheet"),
     ("income-statement", "/v1/ledgers/{ledger}/reports/income-statement"),
     ("account-statement", "/v1/ledgers/{ledger}/reports/account-statement"),
+    ("proof", "/v1/ledgers/{ledger}/transactions/{id}/proof"),
+    ("seals", "/v1/ledgers/{ledger}/seals"),
     ("verify", "/v1/ledgers/{ledger}/verify"),
 )
 

@@ -7,6 +7,8 @@
     ├── IdempotencyMismatch       idempotency-mismatch
     ├── IdempotencyInProgress     idempotency-in-progress
     ├── MissingPrice              missing-price
+    ├── NotSealed                 not-sealed
+    ├── Unsealable                unsealable, on the command line alone
     └── Refusal                   what is wrong with one transaction or account, and where
         ├── InvalidValue          validation-failed
         ├── InvalidTransaction    validation-failed
@@ -77,6 +79,16 @@ class MissingPrice(LedgerError):
     """A report is to be valued, and nothing says what a currency is worth."""
 
     code = "missing-price"
+class NotSealed(LedgerError):
+    """The transaction is in no sealed epoch yet."""
+
+    code = "not-sealed"
+
+
+class Unsealable(LedgerError):
+    """An event that should be sealed is not there."""
+
+    code = "unsealable"
 
 
 class Refusal(LedgerError):

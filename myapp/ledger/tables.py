@@ -323,6 +323,29 @@ events = sa.Table(
     sqlite_strict=True,
 )
 
+# The epochs of events that are sealed: their leaves' hashes (32 bytes each, in the order of `seq`), the root of the
+# Merkle tree over them, and the hash that chains this seal to the one before. See docs/tamper-evidence.md.
+seals = sa.Table(
+    "seals",
+    metadata,
+    sa.Column("ledger_id", Id, primary_key=True),
+    sa.Column("epoch", Int64, primary_key=True),
+    sa.Column("first_seq", Int64, nullable=False),
+    sa.Column("last_seq", Int64, nullable=False),
+    # How the leaves are spelled.
+    sa.Column("format", Int32, nullable=False),
+    sa.Column("leaves", Bytes, nullable=False),
+    sa.Column("root", Bytes, nullable=False),
+    sa.Column("previous", Bytes, nullable=False),
+    sa.Column("hash", Bytes, nullable=False),
+    sa.Column("sealed_at", Time, nullable=False),
+    sa.ForeignKeyConstraint(["ledger_id"], ["ledgers.id"]),
+    sa.UniqueConstraint("ledger_id", "last_seq"),
+    sa.CheckConstraint("epoch >= 1", name="epoch"),
+    sa.CheckConstraint("first_seq BETWEEN 1 AND last_seq", name="first_seq"),
+    sqlite_strict=True,
+)
+
 # A key without a ledger opens all of them, so the ledger cannot begin its primary key.
 api_keys = sa.Table(
     "api_keys",

@@ -20,6 +20,7 @@ from myapp.scripts import keys, prune, recover, sweep
 from myapp.scripts.bank import command as bank
 from myapp.scripts.bank import files as bank_files
 from myapp.scripts.bank import work as bank_work
+from myapp.scripts import keys, prune, recover, seal
 from myapp.scripts.importing import command as importing
 from myapp.scripts.importing import service
 
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     prune.add_to(groups)
     recover.add_to(groups)
     sweep.add_to(groups)
+    seal.add_to(groups)
     return parser
 
 

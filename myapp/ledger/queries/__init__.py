@@ -16,6 +16,7 @@ from myapp.ledger.queries.outcomes import has_expired_holds, list_posts
 from myapp.ledger.queries.postings import PostingPosition, list_postings
 from myapp.ledger.queries.prices import PricePosition, find_rates, list_prices, price_of
 from myapp.ledger.queries.reports import figures_at, figures_between, value_figures
+from myapp.ledger.queries.seals import Proof, get_proof, list_seals
 from myapp.ledger.queries.sums import Movement, list_references, sum_movements
 from myapp.ledger.queries.transactions import (
     TransactionFilter,
@@ -24,6 +25,7 @@ from myapp.ledger.queries.transactions import (
     list_transactions,
     load_transactions,
 )
+from myapp.ledger.sealing import Seal
 
 __all__ = [
     "Entry",
@@ -34,6 +36,8 @@ __all__ = [
     "Period",
     "PostingPosition",
     "PricePosition",
+    "Proof",
+    "Seal",
     "TransactionFilter",
     "Walk",
     "balances_at",
@@ -44,6 +48,7 @@ __all__ = [
     "find_rates",
     "get_account",
     "get_ledger",
+    "get_proof",
     "get_transaction",
     "has_expired_holds",
     "has_unnumbered_events",
@@ -57,6 +62,7 @@ __all__ = [
     "list_posts",
     "list_prices",
     "list_references",
+    "list_seals",
     "list_transactions",
     "load_transactions",
     "movements",

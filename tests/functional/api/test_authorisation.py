@@ -27,6 +27,8 @@ REQUESTS = [
     ("read", "GET", f"accounts/{CASH}/bank/lines", None, 200),
     ("read", "GET", f"accounts/{CASH}/bank/report", None, 200),
     ("read", "GET", "bank/lines/01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31", None, 404),
+    ("read", "GET", "transactions/01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31/proof", None, 404),
+    ("read", "GET", "seals", None, 200),
     ("read", "GET", "verify", None, 200),
     ("write", "POST", f"accounts/{CASH}/bank/match", {}, 200),
     ("write", "POST", "bank/lines/01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31/accept", {}, 404),

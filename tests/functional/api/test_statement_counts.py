@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 from pyramid.router import Router
 
+from myapp.db import scope
 from myapp.db.telemetry.counting import count_statements
 from tests.functional.api.shop import CASH, SALES, Shop, bank_line, sale
+from myapp.ledger import queries, sealing
+from tests.functional.api.shop import CASH, Shop, sale
+from tests.integration.ledger import history
+from tests.integration.ledger.desk import NOW, Desk
 
 TABLE = Path(__file__).parents[3] / "docs" / "api.md"
 ROW = re.compile(
@@ -84,6 +89,8 @@ def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str
         "POST …/prices": ("POST", "prices", {"prices": prices}, {}),
         "POST …/prices, with a key": ("POST", "prices", {"prices": later}, {"Idempotency_Key": "prices"}),
         "GET …/prices": ("GET", "prices", None, {}),
+        "GET …/transactions/{id}/proof": ("GET", f"transactions/{recorded}/proof", None, {}),
+        "GET …/seals": ("GET", "seals", None, {}),
         "GET …/verify": ("GET", "verify", None, {}),
         "GET /readyz": ("GET", "/readyz", None, {}),
         "GET /healthz": ("GET", "/healthz", None, {}),
@@ -97,6 +104,13 @@ def prepared_lines(shop: Shop) -> list[str]:
         shop.must(201, "POST", "transactions", sale(amount, effective_at=day))
     days = (("7.00", "2026-01-01"), ("8.00", "2026-01-02"), ("9.00", "2026-01-03"))
     return shop.bank_lines(*(bank_line(*each) for each in days), clearing=None)
+def seal(shop: Shop, wsgi_app: Router) -> None:
+    sessions = wsgi_app.registry["db.sessions"]
+    with scope.session_scope(sessions, readonly=True) as session:
+        ledger = queries.get_ledger(session, shop.name)
+    history.number(Desk(sessions, ledger))
+    with scope.session_scope(sessions) as session:
+        sealing.store(session, sealing.make_next(session, ledger, now=NOW))
 
 
 def documented(dialect: str) -> dict[str, int]:
@@ -109,6 +123,7 @@ def test_are_those_of_the_table(lasting_shop: Shop, wsgi_app: Router, dialect: s
     recorded = shop.must(201, "POST", "transactions", sale(), Idempotency_Key="old")["id"]
     lines = prepared_lines(shop)
     shop.must(201, "POST", "prices", {"prices": [{"currency": "USD", "quote": "CHF", "price": "1"}]})
+    seal(shop, wsgi_app)
     counted = {}
 
     for row, (method, path, body, headers) in requests(shop, recorded, lines).items():
