@@ -79,6 +79,8 @@ class MissingPrice(LedgerError):
     """A report is to be valued, and nothing says what a currency is worth."""
 
     code = "missing-price"
+
+
 class NotSealed(LedgerError):
     """The transaction is in no sealed epoch yet."""
 

@@ -346,6 +346,18 @@ seals = sa.Table(
     sqlite_strict=True,
 )
 
+# How far an incremental verification has come: to this event, and all up to it held together.
+verify_checkpoints = sa.Table(
+    "verify_checkpoints",
+    metadata,
+    sa.Column("ledger_id", Id, primary_key=True),
+    sa.Column("last_seq", Int64, nullable=False),
+    sa.Column("event_id", Id, nullable=False),
+    sa.Column("verified_at", Time, nullable=False),
+    sa.ForeignKeyConstraint(["ledger_id"], ["ledgers.id"]),
+    sqlite_strict=True,
+)
+
 # A key without a ledger opens all of them, so the ledger cannot begin its primary key.
 api_keys = sa.Table(
     "api_keys",

@@ -16,11 +16,10 @@ from sqlalchemy import exc as sa_exc
 from myapp import errors, settings
 from myapp.db import errors as db_errors
 from myapp.migrations import head
-from myapp.scripts import keys, prune, recover, sweep
+from myapp.scripts import keys, prune, recover, seal, sweep, verify
 from myapp.scripts.bank import command as bank
 from myapp.scripts.bank import files as bank_files
 from myapp.scripts.bank import work as bank_work
-from myapp.scripts import keys, prune, recover, seal
 from myapp.scripts.importing import command as importing
 from myapp.scripts.importing import service
 
@@ -84,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     recover.add_to(groups)
     sweep.add_to(groups)
     seal.add_to(groups)
+    verify.add_to(groups)
     return parser
 
 

@@ -14,9 +14,8 @@ from pyramid.router import Router
 
 from myapp.db import scope
 from myapp.db.telemetry.counting import count_statements
-from tests.functional.api.shop import CASH, SALES, Shop, bank_line, sale
 from myapp.ledger import queries, sealing
-from tests.functional.api.shop import CASH, Shop, sale
+from tests.functional.api.shop import CASH, SALES, Shop, bank_line, sale
 from tests.integration.ledger import history
 from tests.integration.ledger.desk import NOW, Desk
 
@@ -104,6 +103,8 @@ def prepared_lines(shop: Shop) -> list[str]:
         shop.must(201, "POST", "transactions", sale(amount, effective_at=day))
     days = (("7.00", "2026-01-01"), ("8.00", "2026-01-02"), ("9.00", "2026-01-03"))
     return shop.bank_lines(*(bank_line(*each) for each in days), clearing=None)
+
+
 def seal(shop: Shop, wsgi_app: Router) -> None:
     sessions = wsgi_app.registry["db.sessions"]
     with scope.session_scope(sessions, readonly=True) as session:

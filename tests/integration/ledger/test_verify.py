@@ -18,11 +18,23 @@ IS_TILL = balances.c.net_min.is_not(None)
 TAMPERING = {
     "an amount": (
         sa.update(postings).where(*IS_FIRST_LINE).values(amount=postings.c.amount + 1),
-        {"transactions-balance", "ledger-balances", "counters-are-sums", "postings-follow-each-other"},
+        {
+            "transactions-balance",
+            "ledger-balances",
+            "counters-are-sums",
+            "postings-follow-each-other",
+            "day-totals-are-sums",
+        },
     ),
     "a side": (
         sa.update(postings).where(*IS_FIRST_LINE).values(side="credit"),
-        {"transactions-balance", "ledger-balances", "counters-are-sums", "postings-follow-each-other"},
+        {
+            "transactions-balance",
+            "ledger-balances",
+            "counters-are-sums",
+            "postings-follow-each-other",
+            "day-totals-are-sums",
+        },
     ),
     "the debits of a balance": (
         sa.update(balances).where(IS_TILL).values(debits_posted=balances.c.debits_posted + 1),
@@ -47,7 +59,10 @@ TAMPERING = {
     ),
     "a minimum": (sa.update(balances).where(IS_TILL).values(net_min=601), {"limits-hold"}),
     "a maximum": (sa.update(balances).where(IS_TILL).values(net_max=599), {"limits-hold"}),
-    "what is pending": (sa.update(balances).where(IS_TILL).values(credits_pending=601), {"limits-hold"}),
+    "what is pending": (
+        sa.update(balances).where(IS_TILL).values(credits_pending=601),
+        {"limits-hold", "counters-are-sums"},
+    ),
     "a time": (
         sa.update(transactions).where(transactions.c.reference == "1").values(effective_at=NOW + timedelta(days=1)),
         {"effective-times-agree"},
@@ -92,7 +107,7 @@ class TestVerify:
                 )
             )
 
-        assert violated(till) == {"transactions-balance"}
+        assert violated(till) == {"transactions-balance", "events-are-complete"}
 
     def test_shows_the_figures(self, till: Desk) -> None:
         with till.at_work(readonly=True) as session:
