@@ -25,11 +25,6 @@ def new_id(now: datetime) -> UUID:
     return new_ids(now, 1)[0]
 
 
-def first_id(moment: datetime) -> UUID:
-    """Return the least that an id made at that moment, to the millisecond, or later can be."""
-    return UUID(int=((moment - EPOCH) // MILLISECOND) << 80)
-
-
 def new_ids(now: datetime, count: int) -> Sequence[UUID]:
     """Return ids made at `now` (aware, 1970 or later) that sort in their order here."""
     if count > COUNTER_MAX:

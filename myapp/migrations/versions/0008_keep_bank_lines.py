@@ -1,6 +1,6 @@
 """Keep the lines of bank statements, what is proposed for them, and what they are matched with.
 
-Revision: 0008, after 0004. Made: 2026-11-24.
+Revision: 0008, after 0007. Made: 2026-11-24.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0008"
-down_revision = "0004"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -1,6 +1,6 @@
 """Record what currencies are worth in others.
 
-Revision: 0009, after 0004. Made: 2026-11-24.
+Revision: 0009, after 0008. Made: 2026-11-24.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0009"
-down_revision = "0004"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

@@ -1,6 +1,6 @@
 """Remember how far an incremental verification has come.
 
-Revision: 0010, after 0007. Made: 2026-11-24. One new table, empty; nothing else is touched.
+Revision: 0010, after 0009. Made: 2026-11-24. One new table, empty; nothing else is touched.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0007"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
