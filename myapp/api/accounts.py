@@ -49,13 +49,14 @@ def open_account(request: Request[schemas.NewAccount, schemas.NoQuery]) -> Respo
     route_name="accounts",
     request_method="GET",
     permission=security.READ,
+    db=pages.ONE_SNAPSHOT,
     query=schemas.AccountsQuery,
     answers={200: schemas.Listed[schemas.Account]},
 )
 def list_accounts(request: Request[None, schemas.AccountsQuery]) -> Response:
     """List accounts.
 
-    By path, with their balances.
+    By path, with their balances; with `at` or `known_at`, with those they had then. The rest is as it is now.
     """
     asked = request.asked
     after = cursors.decode(asked.after, cursors.AccountCursor)
@@ -64,6 +65,8 @@ def list_accounts(request: Request[None, schemas.AccountsQuery]) -> Response:
         request.ledger,
         prefix=asked.prefix,
         type=asked.type,
+        at=wishes.moment(asked.at),
+        known_at=wishes.moment(asked.known_at),
         after=None if after is None else after.path,
         limit=asked.limit + 1,
     )
@@ -81,6 +84,7 @@ def list_accounts(request: Request[None, schemas.AccountsQuery]) -> Response:
     route_name="account",
     request_method="GET",
     permission=security.READ,
+    db=pages.ONE_SNAPSHOT,
     headers=("If-None-Match",),
     answers={200: schemas.Account, 304: None},
 )

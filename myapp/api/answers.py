@@ -35,10 +35,14 @@ def account(of: model.Account, exponents: Exponents) -> schemas.Account:
         currencies=None if of.currencies is None else list(of.currencies),
         limits={code: _limits(limits, exponents[code]) for code, limits in of.limits.items()},
         metadata=_metadata(of.metadata),
-        balances={
-            code: _balance(counters, of.type.normal_side, exponents[code]) for code, counters in of.balances.items()
-        },
+        balances=balances(of.balances, of.type.normal_side, exponents),
     )
+
+
+def balances(
+    of: Mapping[str, model.Counters], normal_side: model.Side, exponents: Exponents
+) -> dict[str, schemas.Balance]:
+    return {code: _balance(counters, normal_side, exponents[code]) for code, counters in of.items()}
 
 
 def transaction_currencies(transactions: Iterable[model.Transaction]) -> set[str]:

@@ -7,9 +7,8 @@ the published document spells `$`. Patterns are read back by `advice`, so each i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from msgspec import Meta
 
@@ -41,6 +40,8 @@ _EVENT_TYPE = "|".join(re.escape(each.value) for each in model.EventType)
 EVENT_TYPE = rf"^(?:{_EVENT_TYPE})\Z"
 EVENT_TYPES = rf"^(?:{_EVENT_TYPE})(?:,(?:{_EVENT_TYPE}))*\Z"
 
+A_DAY = timedelta(days=1)
+A_MICROSECOND = timedelta(microseconds=1)
 YEAR_FIRST = 1000
 YEAR_LAST = 9998
 
@@ -49,7 +50,7 @@ METADATA_ENTRIES_MAX = 50
 
 _AN_AMOUNT = 'a decimal string above zero with at most 40 digits and 20 decimals, such as "12.50"'
 _AN_INSTANT = (
-    "a time with its offset (2026-01-31T12:00:00Z) or a date (2026-01-31, its first instant in UTC), "
+    "a time with its offset (2026-01-31T12:00:00Z) or a date (2026-01-31, its {} instant in UTC), "
     f"from the year {YEAR_FIRST} to {YEAR_LAST}"
 )
 
@@ -150,6 +151,8 @@ class Instant:
 
     __slots__ = ("at",)
 
+    which_of_a_date: ClassVar = "first"
+
     def __init__(self, at: datetime) -> None:
         self.at = at
 
@@ -160,57 +163,52 @@ class Instant:
         Raises:
             ValueError: it is none; the message says what to send.
         """
+        expected = _AN_INSTANT.format(cls.which_of_a_date)
         if not isinstance(text, str) or not re.match(INSTANT, text):
-            raise ValueError(f"Expected {_AN_INSTANT}")
+            raise ValueError(f"Expected {expected}")
         try:
             parsed = datetime.fromisoformat(text)
-            at = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+            at = cls._of_date(parsed) if parsed.tzinfo is None else parsed.astimezone(UTC)
         except (ValueError, OverflowError) as exc:
-            raise ValueError(f"No such time; expected {_AN_INSTANT}") from exc
+            raise ValueError(f"No such time; expected {expected}") from exc
         if not YEAR_FIRST <= at.year <= YEAR_LAST:
-            raise ValueError(f"Expected {_AN_INSTANT}")
+            raise ValueError(f"Expected {expected}")
         return cls(at)
+
+    @staticmethod
+    def _of_date(date: datetime) -> datetime:
+        return date.replace(tzinfo=UTC)
 
 
 class Until(Instant):
-    """A time up to which something counts: as Instant, but a date means the end of that day."""
+    """A time up to which something counts: as Instant, but a date is its last instant."""
 
     __slots__ = ()
 
-    @classmethod
-    def parse(cls, text: object) -> Self:
-        """Return the instant, of a date the last one in UTC.
+    which_of_a_date: ClassVar = "last"
 
-        Raises:
-            ValueError: it is none; the message says what to send.
-        """
-        instant = super().parse(text)
-        if isinstance(text, str) and _is_date(text):
-            return cls(instant.at + timedelta(days=1) - timedelta(microseconds=1))
-        return instant
+    @staticmethod
+    def _of_date(date: datetime) -> datetime:
+        return date.replace(tzinfo=UTC) + A_DAY - A_MICROSECOND
 
 
-INSTANT_SCHEMA: Mapping[str, object] = {
-    "type": "string",
-    "pattern": INSTANT,
-    "description": "A time with its offset, or a date for its first instant in UTC.",
-    "examples": ["2026-01-31T12:00:00Z", "2026-01-31"],
-}
+# In these, None is without end.
+At = Annotated[Until | None, Meta(description="Count what is effective up to and including this time.")]
+KnownAt = Annotated[Until | None, Meta(description="Count what was recorded up to and including this time.")]
 
 
-UNTIL_SCHEMA: Mapping[str, object] = {
-    **INSTANT_SCHEMA,
-    "description": "A time with its offset, or a date for the end of that day in UTC.",
-}
-
-
-def _is_date(text: str) -> bool:
-    return "T" not in text
+def _instant_schema(kind: type[Instant]) -> dict[str, object]:
+    return {
+        "type": "string",
+        "pattern": INSTANT,
+        "description": f"A time with its offset, or a date for its {kind.which_of_a_date} instant in UTC.",
+        "examples": ["2026-01-31T12:00:00Z", "2026-01-31"],
+    }
 
 
 def decode_custom(kind: type, value: object) -> object:
     """Turn a JSON value into one of the types of this module, for msgspec."""
-    if kind is Instant or kind is Until:
+    if issubclass(kind, Instant):
         return kind.parse(value)
     raise NotImplementedError(kind)
 
@@ -224,8 +222,6 @@ def encode_custom(value: object) -> object:
 
 def describe_custom(kind: type) -> dict[str, object]:
     """Return the JSON schema of one of the types of this module, for msgspec."""
-    if kind is Instant:
-        return dict(INSTANT_SCHEMA)
-    if kind is Until:
-        return dict(UNTIL_SCHEMA)
+    if issubclass(kind, Instant):
+        return _instant_schema(kind)
     raise NotImplementedError(kind)

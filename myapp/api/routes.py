@@ -24,6 +24,7 @@ ROUTES = (
     ("currency", "/v1/ledgers/{ledger}/currencies/{code}"),
     ("accounts", "/v1/ledgers/{ledger}/accounts"),
     ("account", "/v1/ledgers/{ledger}/accounts/{path}"),
+    ("balance", "/v1/ledgers/{ledger}/accounts/{path}/balance"),
     ("postings", "/v1/ledgers/{ledger}/accounts/{path}/postings"),
     ("transactions", "/v1/ledgers/{ledger}/transactions"),
     ("batch", "/v1/ledgers/{ledger}/transactions/batch"),

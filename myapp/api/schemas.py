@@ -13,12 +13,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from myapp.api.fields import (
     AccountPath,
     AmountText,
+    At,
     BoundText,
     CurrencyCode,
     Cursor,
     Description,
     Exponent,
     Instant,
+    KnownAt,
     LedgerName,
     Limit,
     Metadata,
@@ -226,14 +228,20 @@ class Page(Input, kw_only=True):
 class AccountsQuery(Page, kw_only=True):
     prefix: PathPrefix | None = None
     type: Annotated[model.AccountType | None, Meta(description="Accounts of this type.")] = None
+    at: At = None
+    known_at: KnownAt = None
 
 
-class StatementQuery(Page, kw_only=True, rename={"from_": "from"}):
+class PeriodQuery(Page, kw_only=True, rename={"from_": "from"}):
     from_: Annotated[Instant | None, Meta(description="The first effective time to list.")] = None
     to: Annotated[Instant | None, Meta(description="The effective time to stop before.")] = None
 
 
-class TransactionsQuery(StatementQuery, kw_only=True):
+class StatementQuery(PeriodQuery, kw_only=True):
+    known_at: KnownAt = None
+
+
+class TransactionsQuery(PeriodQuery, kw_only=True):
     account: Annotated[AccountPath | None, Meta(description="Transactions with a posting of this account.")] = None
     reference: Reference | None = None
     status: Annotated[model.Status | None, Meta(description="Transactions in this state.")] = None

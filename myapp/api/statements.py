@@ -14,13 +14,15 @@ from myapp.ledger import model, queries
     route_name="postings",
     request_method="GET",
     permission=security.READ,
+    db=pages.ONE_SNAPSHOT,
     query=schemas.StatementQuery,
     answers={200: schemas.Listed[schemas.StatementLine]},
 )
 def list_postings(request: Request[None, schemas.StatementQuery]) -> Response:
     """List an account's postings.
 
-    The earliest effective first, each with the running balance.
+    What was posted, the earliest effective first, each with the running balance; what a hold reserves is not on it.
+    With `known_at` the statement is as it was then, without what was recorded later.
     """
     asked = request.asked
     rows = queries.list_postings(
@@ -29,6 +31,7 @@ def list_postings(request: Request[None, schemas.StatementQuery]) -> Response:
         parameters.account_path(request.matchdict["path"]),
         effective_from=wishes.moment(asked.from_),
         effective_to=wishes.moment(asked.to),
+        known_at=wishes.moment(asked.known_at),
         after=_position(cursors.decode(asked.after, cursors.StatementCursor)),
         limit=asked.limit + 1,
     )

@@ -84,6 +84,7 @@ def record_batch(request: Request[schemas.NewBatch, schemas.RecordQuery]) -> Res
     route_name="transactions",
     request_method="GET",
     permission=security.READ,
+    db=pages.ONE_SNAPSHOT,
     query=schemas.TransactionsQuery,
     answers={200: schemas.Listed[schemas.Transaction]},
 )
@@ -124,6 +125,7 @@ def list_transactions(request: Request[None, schemas.TransactionsQuery]) -> Resp
     route_name="transaction",
     request_method="GET",
     permission=security.READ,
+    db=pages.ONE_SNAPSHOT,
     answers={200: schemas.Transaction},
 )
 def get_transaction(request: Request[None, schemas.NoQuery]) -> Response:

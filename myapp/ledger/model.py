@@ -131,6 +131,14 @@ class Counters:
         going_out = self.credits_pending if normal_side is Side.DEBIT else self.debits_pending
         return self.balance(normal_side) - going_out
 
+    def plus(self, other: Counters) -> Counters:
+        return Counters(
+            debits_posted=self.debits_posted + other.debits_posted,
+            credits_posted=self.credits_posted + other.credits_posted,
+            debits_pending=self.debits_pending + other.debits_pending,
+            credits_pending=self.credits_pending + other.credits_pending,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccount:

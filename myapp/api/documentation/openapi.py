@@ -35,6 +35,7 @@ GROUPS = {
     "ledgers": "Closed books of accounts.",
     "currencies": "Units with their decimal digits; those of ISO 4217 are known already.",
     "accounts": "Places in a ledger, with a type, limits and balances.",
+    "balances": "Balances at a time and as known at a time, of an account or of all below a path.",
     "statements": "The postings of one account.",
     "transactions": "What happened: postings that balance to zero in every currency.",
     "holds": "Transactions that reserve until they are posted, voided or expire; and reversals.",

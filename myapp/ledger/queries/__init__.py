@@ -8,6 +8,7 @@ after the other, by key.
 """
 
 from myapp.ledger.queries.accounts import get_account, list_accounts
+from myapp.ledger.queries.balances import PathBalance, get_balance
 from myapp.ledger.queries.events import EventPage, has_unnumbered_events, last_event_seq, list_events
 from myapp.ledger.queries.history import balances_at, movements
 from myapp.ledger.queries.journal import Entry, Line, Order, Period, Walk, read_metadata
@@ -33,6 +34,7 @@ __all__ = [
     "Line",
     "Movement",
     "Order",
+    "PathBalance",
     "Period",
     "PostingPosition",
     "PricePosition",
@@ -47,6 +49,7 @@ __all__ = [
     "find_names",
     "find_rates",
     "get_account",
+    "get_balance",
     "get_ledger",
     "get_proof",
     "get_transaction",

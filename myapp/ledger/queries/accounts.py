@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,6 +13,7 @@ from sqlalchemy.orm import Session
 from myapp.ledger import errors, tables
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Account, AccountType, Counters, Ledger, Limits, Side
+from myapp.ledger.queries import history
 
 accounts, balances = tables.accounts, tables.balances
 
@@ -33,10 +36,15 @@ def list_accounts(
     *,
     prefix: str | None = None,
     type: AccountType | None = None,  # noqa: A002
+    at: datetime | None = None,
+    known_at: datetime | None = None,
     after: str | None,
     limit: int,
 ) -> Sequence[Account]:
-    """List accounts by path, from the one after the path `after`."""
+    """List accounts by path, from the one after the path `after`.
+
+    With `at` or `known_at` their balances are those of `balances_at`; the accounts and their limits are those of now.
+    """
     query = sa.select(accounts).where(accounts.c.ledger_id == ledger.id)
     if prefix:
         query = query.where(accounts.c.path >= prefix, accounts.c.path < prefix + LAST)
@@ -44,7 +52,20 @@ def list_accounts(
         query = query.where(accounts.c.type == type.value)
     if after is not None:
         query = query.where(accounts.c.path > after)
-    return _with_balances(session, ledger, session.execute(query.order_by(accounts.c.path).limit(limit)).all())
+    found = _with_balances(session, ledger, session.execute(query.order_by(accounts.c.path).limit(limit)).all())
+    if at is None and known_at is None:
+        return found
+    return _at(session, ledger, found, at=at, known_at=known_at)
+
+
+def _at(
+    session: Session, ledger: Ledger, found: Sequence[Account], *, at: datetime | None, known_at: datetime | None
+) -> Sequence[Account]:
+    held = history.balances_at(session, ledger, [account.id for account in found], at=at, known_at=known_at)
+    of: dict[UUID, dict[str, Counters]] = {}
+    for (account_id, currency), counters in sorted(held.items()):
+        of.setdefault(account_id, {})[currency] = counters
+    return [replace(account, balances=of.get(account.id, {})) for account in found]
 
 
 def _with_balances(session: Session, ledger: Ledger, rows: Sequence[AnyRow]) -> Sequence[Account]:
