@@ -53,8 +53,16 @@ def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str
         ),
         "POST …/accounts, with a key": ("POST", "accounts", {"path": "assets:c", "type": "asset"}, key),
         "GET …/accounts": ("GET", "accounts", None, {}),
+        "GET …/accounts, at a time": ("GET", "accounts?at=2100-01-01T12:00:00Z", None, {}),
         "GET …/accounts/{path}": ("GET", f"accounts/{CASH}", None, {}),
         "PATCH …/accounts/{path}": ("PATCH", f"accounts/{CASH}", {"metadata": {}}, {}),
+        "GET …/accounts/{path}/balance": ("GET", f"accounts/{CASH}/balance", None, {}),
+        "GET …/accounts/{path}/balance, of the tree at a time": (
+            "GET", "accounts/assets/balance?children=true&at=2100-01-01T12:00:00Z&known_at=2100-01-01", None, {},
+        ),
+        "GET …/accounts/{path}/postings, from a time": (
+            "GET", f"accounts/{CASH}/postings?from=2026-01-01&known_at=2100-01-01", None, {},
+        ),
         "GET …/accounts/{path}/postings": ("GET", f"accounts/{CASH}/postings", None, {}),
         "POST …/transactions": ("POST", "transactions", sale(), {}),
         "POST …/transactions, with a key": ("POST", "transactions", sale(), {"Idempotency_Key": "another"}),

@@ -39,7 +39,7 @@ READS: dict[str, tuple[Read, int]] = {
         lambda session, ledger: queries.list_postings(
             session, ledger, "assets:till", effective_from=NOW, after=None, limit=9
         ),
-        4,
+        5,
     ),
     "balances_at": (
         lambda session, ledger: queries.balances_at(session, ledger, None, at=NOW, known_at=NOW),
