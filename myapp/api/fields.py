@@ -7,6 +7,7 @@ the published document spells `$`. Patterns are read back by `advice`, so each i
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar, Self
 
@@ -192,6 +193,8 @@ class Until(Instant):
         return date.replace(tzinfo=UTC) + A_DAY - A_MICROSECOND
 
 
+INSTANTS: Mapping[object, type[Instant]] = {kind: kind for kind in (Instant, Until)}
+
 # In these, None is without end.
 At = Annotated[Until | None, Meta(description="Count what is effective up to and including this time.")]
 KnownAt = Annotated[Until | None, Meta(description="Count what was recorded up to and including this time.")]
@@ -208,8 +211,8 @@ def _instant_schema(kind: type[Instant]) -> dict[str, object]:
 
 def decode_custom(kind: type, value: object) -> object:
     """Turn a JSON value into one of the types of this module, for msgspec."""
-    if issubclass(kind, Instant):
-        return kind.parse(value)
+    if kind in INSTANTS:
+        return INSTANTS[kind].parse(value)
     raise NotImplementedError(kind)
 
 
@@ -222,6 +225,6 @@ def encode_custom(value: object) -> object:
 
 def describe_custom(kind: type) -> dict[str, object]:
     """Return the JSON schema of one of the types of this module, for msgspec."""
-    if issubclass(kind, Instant):
-        return _instant_schema(kind)
+    if kind in INSTANTS:
+        return _instant_schema(INSTANTS[kind])
     raise NotImplementedError(kind)
