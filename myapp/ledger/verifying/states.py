@@ -53,11 +53,15 @@ def accounts_agree(session: Session, ledger: Ledger) -> Check:
 def settings_agree(session: Session, ledger: Ledger) -> Check:
     """The ledger is as its events left it, and each currency as it was declared, or as ISO 4217 has it."""
     state: dict[str, Any] = {}
+    types = set()
     for event in _events(session, ledger, OF_LEDGER):
+        types.add(event.type)
         if event.type == CREATED:
             state["created_at"] = canonical.time(event.recorded_at)
         state.update(event.payload)
-    row = session.execute(sa.select(ledgers).where(ledgers.c.id == ledger.id)).one()
+    row = session.execute(sa.select(ledgers).where(ledgers.c.id == ledger.id)).one_or_none()
+    if row is None:
+        return check.of(SETTINGS, {}, ["the ledger is gone"])
     there = {
         "name": row.name,
         "metadata": row.metadata,
@@ -70,7 +74,10 @@ def settings_agree(session: Session, ledger: Ledger) -> Check:
     query = sa.select(currencies.c.code, currencies.c.exponent).where(currencies.c.ledger_id == ledger.id)
     held = {row.code: row.exponent for row in session.execute(query.order_by(currencies.c.code))}
     known = {**iso.iso_exponents(), **declared}
-    violations += [f"{code} has another exponent than was declared" for code in held if known.get(code) != held[code]]
+    for code, exponent in held.items():
+        # What was declared before there were events has none.
+        if known.get(code, exponent if CREATED not in types else None) != exponent:
+            violations.append(f"{code} has another exponent than was declared")
     violations += [f"{code} was declared, and is gone" for code in declared if code not in held]
     return check.of(SETTINGS, {"currencies": len(held)}, violations)
 

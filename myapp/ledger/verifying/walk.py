@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from myapp.ledger import chunks
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Effect, Ledger, Status
-from myapp.ledger.tables import balances, events, postings, transactions
+from myapp.ledger.tables import accounts, balances, events, postings, transactions
 from myapp.ledger.verifying import balances as of_balances
 from myapp.ledger.verifying import events as of_events
 from myapp.ledger.verifying import holds, moves, reversals
@@ -158,19 +158,24 @@ def _follow(session: Session, ledger: Ledger, walked: Walked, lines: Sequence[An
     wanted = {Step(*step[:2], step.version - 1) for step in there if step.version > 1}
     wanted |= {Step(row.account_id, row.currency, row.version) for row in held}
     there |= _read_steps(session, ledger, sorted(wanted - there.keys()))
+    faults: list[tuple[str, AnyRow, str]] = []
     for line in lines:
         step = _step(line)
         before = there.get(Step(*step[:2], step.version - 1)) if step.version > 1 else None
         start = (0, 0, 0, 0) if step.version == 1 else _counters(before)
         if start is None or _counters(line) != tuple(map(sum, zip(start, moves.added(line), strict=True))):
-            walked.say(
-                of_balances.STEPS, [f"{_named(line)}: posting {step.version} does not follow from the one before"]
-            )
+            faults.append((of_balances.STEPS, line, f": posting {step.version} does not follow from the one before"))
     for row in held:
         if _counters(row) != _counters(there.get(Step(row.account_id, row.currency, row.version))):
-            walked.say(of_balances.SUMS, [f"{_named(row)}: counters and postings differ"])
+            faults.append((of_balances.SUMS, row, ": counters and postings differ"))
         if _is_outside(row):
-            walked.say(of_balances.LIMITS, [f"{_named(row)} is outside its limits"])
+            faults.append((of_balances.LIMITS, row, " is outside its limits"))
+    paths = {
+        row.id: row.path
+        for row in read(session, ledger, accounts, accounts.c.id, sorted({row.account_id for _, row, _ in faults}))
+    }
+    for name, row, fault in faults:
+        walked.say(name, [f"{paths.get(row.account_id, row.account_id)} in {row.currency}{fault}"])
     _require_events(session, ledger, walked, {line.transaction_id for line in there.values()} - known)
 
 
@@ -209,10 +214,6 @@ def _step(posting: AnyRow) -> Step:
 
 def _counters(row: AnyRow | None) -> tuple[int, ...] | None:
     return None if row is None else tuple(getattr(row, name) for name in moves.COUNTERS)
-
-
-def _named(row: AnyRow) -> str:
-    return f"account {row.account_id} in {row.currency}"
 
 
 def _is_outside(row: AnyRow) -> bool:

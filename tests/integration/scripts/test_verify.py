@@ -45,7 +45,8 @@ class TestVerify:
 
         assert result.code == 1
         assert "do NOT hold" in result.out
-        assert "  counters-are-sums\n    assets:till in USD: counters and postings differ\n" in result.out
+        assert "\n  counters-are-sums\n    " in result.out
+        assert "    assets:till in USD: counters and postings differ\n" in result.out
 
     def test_finds_it_incrementally_once_the_balance_moves(self, myapp, till):
         assert myapp("verify", "--ledger", till.ledger.name, "--incremental").code == 0
