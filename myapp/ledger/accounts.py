@@ -109,7 +109,9 @@ def _announced(session: Session, ledger: Ledger, kind: EventType, path: str, *, 
         "metadata": account.metadata,
         "version": account.version,
     }
-    writing.announce(session, ledger.id, kind, id=ids.new_id(now), payload=payload, now=now)
+    # What was opened is known by the id of its event, and so is sealed with it.
+    event_id = account.id if kind is EventType.ACCOUNT_OPENED else ids.new_id(now)
+    writing.announce(session, ledger.id, kind, id=event_id, payload=payload, now=now)
     return account
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from myapp.db import factory
 from myapp.db.scope import session_scope
 from myapp.ledger import model, sealing
-from myapp.scripts import database, keys, which
+from myapp.scripts import database, keys, numbering, which
 
 DESCRIPTION = """\
 Seal what was recorded since the last seal: close one epoch after the other, of up to 4,096 events each, every one a
@@ -41,6 +41,7 @@ def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     with database.opened(options.ini, environ) as opened:
         for ledger in which.ledgers(opened.sessions, options):
+            numbering.number_all(opened.sessions, ledger)
             _seal(opened.sessions, ledger)
     return 0
 

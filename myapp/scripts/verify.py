@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from myapp.db import factory
 from myapp.db.scope import session_scope
 from myapp.ledger import model, verify
-from myapp.scripts import database, keys, which
+from myapp.scripts import database, keys, numbering, which
 
 HOLDS = 0
 VIOLATED = 1
 
 DESCRIPTION = """\
-Check everything that must hold in a ledger, and that what was sealed is unchanged. Reads only, in short units of work,
-so nobody waits for it. With --incremental only what was recorded since the last run that found all well, which takes as
+Check everything that must hold in a ledger, and that what was sealed is unchanged. Reads in short units of work, so
+nobody waits for it. With --incremental only what was recorded since the last run that found all well, which takes as
 long as there is new; changes of older records are not seen then.
 """
 
@@ -52,6 +52,7 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     code = HOLDS
     with database.opened(options.ini, environ) as opened:
         for ledger in which.ledgers(opened.sessions, options):
+            numbering.number_all(opened.sessions, ledger)
             verifying = _verify_new if options.incremental else _verify_all
             scope, checks = verifying(opened.sessions, ledger, is_loud=options.progress)
             show = _print_json if options.json else _print

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -57,8 +58,10 @@ def settings_agree(session: Session, ledger: Ledger) -> Check:
     for event in _events(session, ledger, OF_LEDGER):
         types.add(event.type)
         if event.type == CREATED:
-            state["created_at"] = canonical.time(event.recorded_at)
-        state.update(event.payload)
+            state |= {"created_at": canonical.time(event.recorded_at), "locked_before": None}
+        state |= event.payload
+    if state.get("locked_before") is not None:
+        state["locked_before"] = canonical.time(datetime.fromisoformat(state["locked_before"]))
     row = session.execute(sa.select(ledgers).where(ledgers.c.id == ledger.id)).one_or_none()
     if row is None:
         return check.of(SETTINGS, {}, ["the ledger is gone"])
@@ -84,7 +87,7 @@ def settings_agree(session: Session, ledger: Ledger) -> Check:
 
 def _events(session: Session, ledger: Ledger, types: Sequence[str]) -> Iterator[AnyRow]:
     """Yield these events in the order in which they were written; those of one account were in each other's way."""
-    query = sa.select(events.c.type, events.c.payload, events.c.recorded_at)
+    query = sa.select(events.c.id, events.c.type, events.c.payload, events.c.recorded_at)
     query = query.where(events.c.ledger_id == ledger.id, events.c.type.in_(types))
     yield from session.execute(query.order_by(events.c.place))
 
@@ -99,7 +102,7 @@ def _fold(told: Iterable[AnyRow]) -> dict[str, State]:
     states: dict[str, State] = {}
     for event in told:
         path = event.payload["path"]
-        before = states.get(path, {"created_at": canonical.time(event.recorded_at)})
+        before = states.get(path, {"id": event.id, "created_at": canonical.time(event.recorded_at)})
         # It was closed by the first event since when it is.
         closed_at = before.get("closed_at") or canonical.time(event.recorded_at)
         states[path] = {
@@ -129,6 +132,7 @@ def _of_balances(
 def _state(row: AnyRow, bounds: Mapping[str, tuple[int | None, int | None]]) -> State:
     is_debit = AccountType(row.type).normal_side is Side.DEBIT
     return {
+        "id": row.id,
         "type": row.type,
         "currencies": row.currencies,
         "metadata": row.metadata,
