@@ -39,6 +39,7 @@ ROUTES = (
     ("bank_match", "/v1/ledgers/{ledger}/accounts/{path}/bank/match"),
     ("bank_line", "/v1/ledgers/{ledger}/bank/lines/{line}"),
     ("bank_line_accept", "/v1/ledgers/{ledger}/bank/lines/{line}/accept"),
+    ("bank_line_record", "/v1/ledgers/{ledger}/bank/lines/{line}/record"),
     ("bank_line_reject", "/v1/ledgers/{ledger}/bank/lines/{line}/reject"),
     ("export", "/v1/ledgers/{ledger}/export"),
     ("events", "/v1/ledgers/{ledger}/events"),

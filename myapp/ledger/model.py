@@ -308,6 +308,10 @@ class EventType(enum.StrEnum):
     TRANSACTION_PENDING = "transaction.pending"
     TRANSACTION_VOIDED = "transaction.voided"
     TRANSACTION_EXPIRED = "transaction.expired"
+    BANK_LINES_IMPORTED = "bank_lines.imported"
+    BANK_LINE_MATCHED = "bank_line.matched"
+    BANK_LINE_UNMATCHED = "bank_line.unmatched"
+    BANK_LINE_REJECTED = "bank_line.rejected"
 
     @property
     def is_of_transaction(self) -> bool:

@@ -41,7 +41,7 @@ class Books:
     def transactions(self) -> list[model.Transaction]:
         with session_scope(self.sessions, readonly=True) as session:
             criteria = queries.TransactionFilter()
-            found = queries.list_transactions(session, self.ledger, criteria=criteria, after=None, limit=1000)
+            found = queries.list_transactions(session, self.ledger, criteria=criteria, after=None, limit=1000, now=NOW)
         return sorted(found, key=lambda each: each.effective_at)
 
     def lines(self, account: str = BANK) -> list[bank.Line]:
@@ -86,7 +86,7 @@ class Books:
 
     def reject(self, line: bank.Line, transaction: model.Transaction | None = None) -> bank.Line:
         with session_scope(self.sessions) as session:
-            return bank.reject(session, self.ledger, line.id, transaction_id=transaction and transaction.id)
+            return bank.reject(session, self.ledger, line.id, transaction_id=transaction and transaction.id, now=NOW)
 
 
 def came_in(amount: str, day: str, text: str = "", **details: str) -> bank.NewLine:

@@ -9,7 +9,7 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from myapp.api import cursors as cursor_texts
-from myapp.api import idempotency, pages, parameters, respond, security
+from myapp.api import expiry, idempotency, pages, parameters, respond, security
 from myapp.api.bank import answers, cursors, schemas
 from myapp.api.request import AnyRequest, Request
 from myapp.api.schemas import Listed, NoQuery
@@ -107,33 +107,55 @@ def get_bank_line(request: Request[None, NoQuery]) -> Response:
     route_name="bank_line_accept",
     request_method="POST",
     permission=security.WRITE,
-    body=schemas.OneMeaning,
+    body=schemas.Acceptance,
     headers=("Idempotency-Key",),
     answers={200: schemas.BankLine},
-    refusals=("already-matched", "nothing-proposed", "not-matching", *RECORDING_REFUSALS),
+    refusals=("already-matched", "nothing-proposed", "not-matching"),
 )
 def accept_bank_line(request: Request[schemas.Acceptance, NoQuery]) -> Response:
     """Accept what a bank line means.
 
-    Its only proposal; or with `transaction`, that one; or with `to`, record the transaction that the books lack, with
-    that account on the other side. The line and the posting have each other from then on, and nothing else.
+    Its only proposal; or with `transaction`, that one. The line and the posting have each other from then on, and
+    nothing else.
     """
-    wanted = request.wanted
 
     def accept() -> bytes:
-        line_id = _line_id(request)
-        if wanted.to is None:
-            line = bank.accept(
-                request.dbsession, request.ledger, line_id, transaction_id=wanted.transaction, now=request.now
-            )
-        else:
-            form = request.registry["myapp.recording"]
-            line = bank.record_missing(
-                request.dbsession, request.ledger, line_id, to=wanted.to, now=request.now, form=form
-            )
+        line = bank.accept(
+            request.dbsession,
+            request.ledger,
+            _line_id(request),
+            transaction_id=request.wanted.transaction,
+            now=request.now,
+        )
         return _encode(request, line)
 
     return _once(request, accept)
+
+
+@view_config(
+    route_name="bank_line_record",
+    request_method="POST",
+    permission=security.WRITE,
+    body=schemas.Missing,
+    headers=("Idempotency-Key",),
+    answers={200: schemas.BankLine},
+    refusals=("already-matched", *RECORDING_REFUSALS),
+)
+def record_missing_of_bank_line(request: Request[schemas.Missing, NoQuery]) -> Response:
+    """Record what a bank line tells and the books lack.
+
+    A transaction of the line's day and amount between the account that the line is matched on and `to`; the line is
+    matched with it.
+    """
+
+    def record() -> bytes:
+        line_id, to = _line_id(request), request.wanted.to
+        form = request.registry["myapp.recording"]
+        with expiry.considered(request):
+            line = bank.record_missing(request.dbsession, request.ledger, line_id, to=to, now=request.now, form=form)
+        return _encode(request, line)
+
+    return _once(request, record)
 
 
 @view_config(
@@ -158,6 +180,7 @@ def reject_bank_line(request: Request[schemas.Rejection, NoQuery]) -> Response:
             request.ledger,
             _line_id(request),
             transaction_id=request.wanted.transaction,
+            now=request.now,
         )
         return _encode(request, line)
 

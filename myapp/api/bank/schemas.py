@@ -34,31 +34,15 @@ class NewRun(Input, kw_only=True):
 
 
 class Acceptance(Input, kw_only=True):
-    """What a line means: its only proposal, a transaction, or one that is missing."""
+    """What a line means: its only proposal, when nothing is said, or this transaction."""
 
     transaction: Annotated[UUID | None, Meta(description="The transaction that is meant, proposed or not.")] = None
-    to: Annotated[
-        AccountPath | None,
-        Meta(description="Record the missing transaction, with this as the other account.", examples=["income:sales"]),
-    ] = None
-
-    def __post_init__(self) -> None:
-        if self.transaction is not None and self.to is not None:
-            raise ValueError("Expected `transaction` or `to`, not both")
 
 
-# What the check in Acceptance means, for the published document.
-OneMeaning = Annotated[
-    Acceptance,
-    Meta(
-        extra_json_schema={
-            "not": {
-                "required": ["transaction", "to"],
-                "properties": {"transaction": {"type": "string"}, "to": {"type": "string"}},
-            }
-        }
-    ),
-]
+class Missing(Input, kw_only=True):
+    """What the books lack: a transaction with this as the other account."""
+
+    to: Annotated[AccountPath, Meta(description="The other account.", examples=["income:sales"])]
 
 
 class Rejection(Input, kw_only=True):

@@ -14,6 +14,7 @@ from msgspec import Meta
 from myapp.api import fields
 from myapp.api.fields import AccountPath, CurrencyCode, EventSeq, Exponent, LedgerName, Metadata, Moment
 from myapp.api.schemas import PAGE_SIZE, Input, Limits, Output, Transaction
+from myapp.ledger import bank
 from myapp.ledger.model import AccountType, EventType
 
 WAIT_SECONDS_MAX = 30
@@ -111,6 +112,46 @@ class TransactionExpired(AnyEvent, tag="transaction.expired", kw_only=True):
     data: Transaction
 
 
+class ImportedLines(Output, kw_only=True):
+    account: AccountPath
+    against: Annotated[AccountPath, Meta(description="The account whose postings the lines are matched with.")]
+    lines: Annotated[int, Meta(description="How many are new.", examples=[12])]
+
+
+class BankMatch(Output, kw_only=True):
+    """The bank line, and the posting it is matched with: its transaction, and its line in that."""
+
+    line: UUID
+    transaction: UUID
+    posting: int
+    how: bank.How
+
+
+class OpenedLine(Output, kw_only=True):
+    line: UUID
+
+
+class RejectedProposals(Output, kw_only=True):
+    line: UUID
+    transactions: list[UUID]
+
+
+class BankLinesImported(AnyEvent, tag="bank_lines.imported", kw_only=True):
+    data: ImportedLines
+
+
+class BankLineMatched(AnyEvent, tag="bank_line.matched", kw_only=True):
+    data: BankMatch
+
+
+class BankLineUnmatched(AnyEvent, tag="bank_line.unmatched", kw_only=True):
+    data: OpenedLine
+
+
+class BankLineRejected(AnyEvent, tag="bank_line.rejected", kw_only=True):
+    data: RejectedProposals
+
+
 Event: TypeAlias = (
     LedgerCreated
     | LedgerChanged
@@ -121,6 +162,10 @@ Event: TypeAlias = (
     | TransactionPending
     | TransactionVoided
     | TransactionExpired
+    | BankLinesImported
+    | BankLineMatched
+    | BankLineUnmatched
+    | BankLineRejected
 )
 
 OF_TYPE: Mapping[EventType, type[Event]] = {
@@ -133,6 +178,10 @@ OF_TYPE: Mapping[EventType, type[Event]] = {
     EventType.TRANSACTION_PENDING: TransactionPending,
     EventType.TRANSACTION_VOIDED: TransactionVoided,
     EventType.TRANSACTION_EXPIRED: TransactionExpired,
+    EventType.BANK_LINES_IMPORTED: BankLinesImported,
+    EventType.BANK_LINE_MATCHED: BankLineMatched,
+    EventType.BANK_LINE_UNMATCHED: BankLineUnmatched,
+    EventType.BANK_LINE_REJECTED: BankLineRejected,
 }
 
 

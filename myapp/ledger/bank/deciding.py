@@ -11,14 +11,15 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from myapp.ledger import errors as ledger_errors
-from myapp.ledger import operations, queries, upsert
+from myapp.ledger import ids, operations, queries, upsert
 from myapp.ledger.bank import accounts, candidates, errors, importing, reading, settling
 from myapp.ledger.bank.candidates import Money
 from myapp.ledger.bank.model import How, Line, State
 from myapp.ledger.bank.scoring import PostingKey
 from myapp.ledger.bank.tables import bank_lines, bank_matches, bank_proposals
 from myapp.ledger.columns import AnyRow
-from myapp.ledger.model import Ledger, NewPosting, NewTransaction, Side
+from myapp.ledger.events import writing
+from myapp.ledger.model import EventType, Ledger, NewPosting, NewTransaction, Side
 from myapp.ledger.recording import Form
 
 # The line of the other account in what is recorded for a line.
@@ -64,7 +65,9 @@ def record_missing(session: Session, ledger: Ledger, line_id: UUID, *, to: str, 
     return reading.get_line(session, ledger, line_id)
 
 
-def reject(session: Session, ledger: Ledger, line_id: UUID, *, transaction_id: UUID | None = None) -> Line:
+def reject(
+    session: Session, ledger: Ledger, line_id: UUID, *, transaction_id: UUID | None = None, now: datetime
+) -> Line:
     """Drop a line's match, or its proposals, for good; with a transaction named, only the proposal of that one.
 
     Nothing that was recorded is changed by it.
@@ -74,10 +77,10 @@ def reject(session: Session, ledger: Ledger, line_id: UUID, *, transaction_id: U
     """
     row = _lock(session, ledger, line_id, unmatched=False)
     if row.state == State.MATCHED.value:
-        _unmatch(session, ledger, row, transaction_id)
+        _unmatch(session, ledger, row, transaction_id, now=now)
     else:
-        _reject_proposals(session, ledger, line_id, transaction_id)
-    settling.reopen_without_proposals(session, ledger, [line_id])
+        _reject_proposals(session, ledger, line_id, transaction_id, now=now)
+        settling.reopen_without_proposals(session, ledger, [line_id])
     return reading.get_line(session, ledger, line_id)
 
 
@@ -143,7 +146,7 @@ def _missing(session: Session, ledger: Ledger, line: AnyRow, to: str) -> NewTran
     )
 
 
-def _unmatch(session: Session, ledger: Ledger, line: AnyRow, transaction_id: UUID | None) -> None:
+def _unmatch(session: Session, ledger: Ledger, line: AnyRow, transaction_id: UUID | None, *, now: datetime) -> None:
     """Take the match away, also of the other side of a transfer, and remember that it was wrong."""
     is_its = sa.and_(bank_matches.c.ledger_id == ledger.id, bank_matches.c.line_id == line.id)
     row = session.execute(sa.select(bank_matches).where(is_its)).one()
@@ -163,21 +166,27 @@ def _unmatch(session: Session, ledger: Ledger, line: AnyRow, transaction_id: UUI
         index_elements=["ledger_id", "line_id", "transaction_id", "posting_line"], set_={"rejected": True}
     )
     session.execute(insert, [rejected])
-    if line.transaction_id is None:
-        return
-    delete = sa.delete(bank_matches).where(
-        bank_matches.c.ledger_id == ledger.id, bank_matches.c.transaction_id == line.transaction_id
-    )
-    mirrored = session.scalars(delete.returning(bank_matches.c.line_id)).all()
-    settling.set_state(session, ledger, mirrored, State.OPEN)
+    opened = [line.id]
+    if line.transaction_id is not None:
+        delete = sa.delete(bank_matches).where(
+            bank_matches.c.ledger_id == ledger.id, bank_matches.c.transaction_id == line.transaction_id
+        )
+        opened += session.scalars(delete.returning(bank_matches.c.line_id))
+    settling.unmatched(session, ledger, opened, now=now)
 
 
-def _reject_proposals(session: Session, ledger: Ledger, line_id: UUID, transaction_id: UUID | None) -> None:
+def _reject_proposals(
+    session: Session, ledger: Ledger, line_id: UUID, transaction_id: UUID | None, *, now: datetime
+) -> None:
     update = sa.update(bank_proposals).where(_is_proposal_of(ledger, line_id)).values(rejected=True)
     if transaction_id is not None:
         update = update.where(bank_proposals.c.transaction_id == transaction_id)
-    if not session.execute(update.returning(bank_proposals.c.line_id)).all():
+    rejected = session.scalars(update.returning(bank_proposals.c.transaction_id)).all()
+    if not rejected:
         raise errors.NothingProposed("There is nothing to reject: no such transaction is proposed for this bank line.")
+    payload = {"line": str(line_id), "transactions": sorted({str(each) for each in rejected})}
+    kind = EventType.BANK_LINE_REJECTED
+    writing.announce(session, ledger.id, kind, id=ids.new_id(now), payload=payload, now=now)
 
 
 def _is_proposal_of(ledger: Ledger, line_id: UUID) -> sa.ColumnElement[bool]:

@@ -19,7 +19,8 @@ from myapp.ledger import chunks, errors, ids, money, operations, plan, queries, 
 from myapp.ledger.bank import accounts, fingerprints
 from myapp.ledger.bank.model import Imported, NewLine, State
 from myapp.ledger.bank.tables import bank_lines
-from myapp.ledger.model import BATCH_MAX, Ledger, NewPosting, NewTransaction, Side
+from myapp.ledger.events import writing
+from myapp.ledger.model import BATCH_MAX, EventType, Ledger, NewPosting, NewTransaction, Side
 from myapp.ledger.recording import Form
 
 METADATA_PREFIX = "bank."
@@ -70,6 +71,10 @@ def import_lines(
         for place, id_, transaction_id in zip(new, ids.new_ids(now, len(new)), recorded, strict=True)
     ]
     _insert(session, rows)
+    if rows:
+        payload = {"account": account, "against": clearing or account, "lines": len(rows)}
+        kind = EventType.BANK_LINES_IMPORTED
+        writing.announce(session, ledger.id, kind, id=ids.new_id(now), payload=payload, now=now)
     is_new = set(new)
     return Imported(recorded=new, known=[place for place in range(len(lines)) if place not in is_new])
 

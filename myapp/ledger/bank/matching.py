@@ -28,7 +28,7 @@ def match(session: Session, ledger: Ledger, account: str, *, days: int = DAYS, n
     """
     account_id = accounts.id_of(session, ledger, account)
     accounts.lock(session, ledger, _accounts_against(session, ledger, account_id))
-    reopened = _reopen_reversed(session, ledger, account_id)
+    reopened = _reopen_reversed(session, ledger, account_id, now=now)
     lines = _read_unmatched(session, ledger, account_id)
     found = _find(session, ledger, account_id, lines, days)
     wanted = _wanted(session, ledger, lines)
@@ -53,7 +53,7 @@ def _accounts_against(session: Session, ledger: Ledger, account_id: UUID) -> Col
     return session.scalars(query).all()
 
 
-def _reopen_reversed(session: Session, ledger: Ledger, account_id: UUID) -> Collection[UUID]:
+def _reopen_reversed(session: Session, ledger: Ledger, account_id: UUID, *, now: datetime) -> Collection[UUID]:
     """Open the lines whose match was reversed since, and return their ids."""
     query = sa.select(transactions.c.reverses).where(
         transactions.c.ledger_id == ledger.id, transactions.c.reverses.is_not(None)
@@ -72,7 +72,7 @@ def _reopen_reversed(session: Session, ledger: Ledger, account_id: UUID) -> Coll
             bank_matches.c.line_id.in_(lines),
         )
         reopened += session.scalars(delete.returning(bank_matches.c.line_id))
-    settling.set_state(session, ledger, reopened, State.OPEN)
+    settling.unmatched(session, ledger, reopened, now=now)
     return reopened
 
 

@@ -19,7 +19,8 @@ from myapp.ledger.bank.model import How, State
 from myapp.ledger.bank.scoring import PostingKey
 from myapp.ledger.bank.tables import bank_lines, bank_matches, bank_proposals
 from myapp.ledger.columns import AnyRow
-from myapp.ledger.model import Ledger
+from myapp.ledger.events import writing
+from myapp.ledger.model import EventType, Ledger
 
 # The line of the clearing account in the transaction that an import records.
 CLEARING_LINE = 1
@@ -41,7 +42,19 @@ def settle(
     _insert(session, ledger, both, how=how, now=now)
     set_state(session, ledger, both, State.MATCHED)
     _withdraw(session, ledger, both)
+    payloads = [
+        {"line": str(line_id), "transaction": str(transaction_id), "posting": posting_line, "how": how.value}
+        for line_id, (transaction_id, posting_line) in sorted(both.items())
+    ]
+    writing.announce_all(session, ledger.id, EventType.BANK_LINE_MATCHED, payloads=payloads, now=now)
     return both.keys()
+
+
+def unmatched(session: Session, ledger: Ledger, line_ids: Collection[UUID], *, now: datetime) -> None:
+    """Open lines whose matches were taken away."""
+    set_state(session, ledger, line_ids, State.OPEN)
+    payloads = [{"line": str(line_id)} for line_id in sorted(line_ids)]
+    writing.announce_all(session, ledger.id, EventType.BANK_LINE_UNMATCHED, payloads=payloads, now=now)
 
 
 def set_state(session: Session, ledger: Ledger, line_ids: Collection[UUID], state: State) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from myapp.ledger import upsert
+from myapp.ledger import ids, upsert
 from myapp.ledger.model import EventType
 from myapp.ledger.tables import event_places, events
 
@@ -30,6 +30,23 @@ def announce(
     """
     row = {"ledger_id": ledger_id, "id": id, "type": kind.value, "payload": payload, "recorded_at": now}
     session.execute(_insert(upsert.dialect_of(session)), row)
+
+
+def announce_all(
+    session: Session,
+    ledger_id: UUID,
+    kind: EventType,
+    *,
+    payloads: Sequence[Mapping[str, object]],
+    now: datetime,
+) -> None:
+    """Write one event for each payload, in their order; else as `announce`."""
+    rows = [
+        {"ledger_id": ledger_id, "id": new_id, "type": kind.value, "payload": payload, "recorded_at": now}
+        for new_id, payload in zip(ids.new_ids(now, len(payloads)), payloads, strict=True)
+    ]
+    if rows:
+        session.execute(_insert(upsert.dialect_of(session)), rows)
 
 
 def place(dialect: str) -> sa.ColumnElement[int]:

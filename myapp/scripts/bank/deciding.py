@@ -114,7 +114,7 @@ def _accept(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def _reject(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     with work.at_work(options, environ) as at:
         ledger = queries.get_ledger(at.session, options.ledger)
-        line = bank.reject(at.session, ledger, options.line, transaction_id=options.transaction)
+        line = bank.reject(at.session, ledger, options.line, transaction_id=options.transaction, now=at.now)
     print(f"{line.booked_on}  {line.id}  {_outcome(line)}")
     return 0
 

@@ -11,7 +11,7 @@ from pyramid.router import Router
 
 from myapp.db import scope
 from myapp.ledger import access, queries
-from tests.functional.api.shop import CASH, Shop, sale
+from tests.functional.api.shop import CASH, SALES, Shop, sale
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -32,6 +32,7 @@ REQUESTS = [
     ("read", "GET", "verify", None, 200),
     ("write", "POST", f"accounts/{CASH}/bank/match", {}, 200),
     ("write", "POST", "bank/lines/01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31/accept", {}, 404),
+    ("write", "POST", "bank/lines/01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31/record", {"to": SALES}, 404),
     ("write", "POST", "bank/lines/01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31/reject", {}, 404),
     ("write", "PUT", "currencies/HOOL", {"exponent": 4}, 201),
     ("write", "POST", "accounts", {"path": "assets:bank", "type": "asset"}, 201),

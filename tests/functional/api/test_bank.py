@@ -53,7 +53,7 @@ class TestJourney:
         assert proposal["reasons"] == ["same amount", "1 day apart", "the only one of this amount"]
         accepted = books.must(200, "POST", f"bank/lines/{proposed['id']}/accept", {})
         assert (accepted["state"], accepted["proposals"]) == ("matched", [])
-        recorded = books.must(200, "POST", f"bank/lines/{open_['id']}/accept", {"to": SALES})
+        recorded = books.must(200, "POST", f"bank/lines/{open_['id']}/record", {"to": SALES})
         assert recorded["match"]["how"] == "recorded"
         assert books.must(200, "GET", f"bank/lines/{open_['id']}") == recorded
         total = {"state": "matched", "currency": "USD", "lines": 3, "debits": "112.57", "credits": "0.00"}
@@ -74,13 +74,22 @@ class TestJourney:
         opened = books.must(200, "POST", f"bank/lines/{line}/reject", {})
 
         assert (opened["state"], opened["match"], opened["proposals"]) == ("open", None, [])
+        kinds = "bank_lines.imported,bank_line.rejected,bank_line.matched,bank_line.unmatched"
+        told = books.must(200, "GET", f"events?types={kinds}")
+        matched = {"line": line, "transaction": second["transaction"], "posting": 0, "how": "accepted"}
+        assert [(each["type"], each["data"]) for each in told["items"]] == [
+            ("bank_lines.imported", {"account": CASH, "against": CLEARING, "lines": 1}),
+            ("bank_line.rejected", {"line": line, "transactions": [first["transaction"]]}),
+            ("bank_line.matched", matched),
+            ("bank_line.unmatched", {"line": line}),
+        ]
 
 
 class TestList:
     def test_pages_by_day_and_state(self, books: Shop) -> None:
         lines = [bank_line(str(n), f"2026-01-{31 - n:02}") for n in range(1, 4)]
         books.bank_lines(*lines, clearing=CLEARING)
-        books.must(200, "POST", f"bank/lines/{books.bank_lines()[0]}/accept", {"to": SALES})
+        books.must(200, "POST", f"bank/lines/{books.bank_lines()[0]}/record", {"to": SALES})
 
         first = books.must(200, "GET", f"{LINES}?limit=2")
         second = books.must(200, "GET", f"{LINES}?limit=2&after={first['next']}")
@@ -100,7 +109,7 @@ class TestRepeat:
     def test_with_a_key_is_done_once(self, lasting_shop: Shop) -> None:
         (line,) = lasting_shop.bank_lines(bank_line())
         lasting_shop.must(201, "POST", "accounts", {"path": "income:interest", "type": "income"})
-        address, body = f"bank/lines/{line}/accept", {"to": "income:interest"}
+        address, body = f"bank/lines/{line}/record", {"to": "income:interest"}
 
         first = lasting_shop.call("POST", address, body, Idempotency_Key="k")
         again = lasting_shop.call("POST", address, body, Idempotency_Key="k")
@@ -109,7 +118,7 @@ class TestRepeat:
         assert again.body == first.body
         assert again.headers["Idempotency-Replayed"] == "true"
         lasting_shop.refused("already-matched", "POST", address, body)
-        lasting_shop.refused("idempotency-mismatch", "POST", address, {}, Idempotency_Key="k")
+        lasting_shop.refused("idempotency-mismatch", "POST", address, {"to": SALES}, Idempotency_Key="k")
 
 
 class TestRefuse:
@@ -117,6 +126,7 @@ class TestRefuse:
         for line in (uuid.uuid4(), "seven"):
             books.refused("not-found", "GET", f"bank/lines/{line}")
             books.refused("not-found", "POST", f"bank/lines/{line}/accept", {})
+            books.refused("not-found", "POST", f"bank/lines/{line}/record", {"to": SALES})
             books.refused("not-found", "POST", f"bank/lines/{line}/reject", {})
         for method, address in (("GET", "lines"), ("GET", "report"), ("POST", "match")):
             books.refused("not-found", method, f"accounts/assets:none/bank/{address}", {} if method == "POST" else None)
@@ -124,8 +134,9 @@ class TestRefuse:
     @pytest.mark.parametrize(
         ("address", "body"),
         [
-            ("accept", {"to": "a:"}),
-            ("accept", {"to": SALES, "transaction": str(uuid.uuid4())}),
+            ("record", {"to": "a:"}),
+            ("record", {}),
+            ("accept", {"to": SALES}),
             ("accept", {"transaction": "seven"}),
             ("accept", {"score": 1}),
             ("reject", {"to": SALES}),
@@ -145,7 +156,7 @@ class TestRefuse:
     def test_an_account_to_record_on_that_is_not_there(self, books: Shop) -> None:
         (line,) = books.bank_lines(bank_line(), clearing=CLEARING)
 
-        problem = books.refused("unknown-account", "POST", f"bank/lines/{line}/accept", {"to": "income:none"})
+        problem = books.refused("unknown-account", "POST", f"bank/lines/{line}/record", {"to": "income:none"})
 
         assert problem["errors"] == [{"pointer": "/to", "detail": "There is no account income:none."}]
 

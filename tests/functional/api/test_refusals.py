@@ -60,10 +60,10 @@ def _not_pending(shop: Shop) -> Any:
     return shop.call("POST", f"transactions/{recorded['id']}/post", {})
 
 
-def _bank(shop: Shop, *bodies: Any) -> Any:
-    """Accept a bank line in these ways, one after the other."""
+def _bank(shop: Shop, **bodies: Any) -> Any:
+    """Do these things to a bank line, one after the other."""
     (line,) = shop.bank_lines(bank_line(), clearing=None)
-    return [shop.call("POST", f"bank/lines/{line}/accept", body) for body in bodies][-1]
+    return [shop.call("POST", f"bank/lines/{line}/{verb}", body) for verb, body in bodies.items()][-1]
 
 
 def _locked_type(session: Any) -> Any:
@@ -120,9 +120,9 @@ REACHED: dict[str, Callable[[Shop], Any]] = {
     "currency-not-allowed": _not_allowed,
     "amount-precision": lambda shop: shop.call("POST", "transactions", sale("0.001")),
     "amount-out-of-range": lambda shop: shop.call("POST", "transactions", sale("9" * 40)),
-    "already-matched": lambda shop: _bank(shop, {"to": SALES}, {}),
-    "nothing-proposed": lambda shop: _bank(shop, {}),
-    "not-matching": lambda shop: _bank(shop, {"transaction": "01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31"}),
+    "already-matched": lambda shop: _bank(shop, record={"to": SALES}, accept={}),
+    "nothing-proposed": lambda shop: _bank(shop, accept={}),
+    "not-matching": lambda shop: _bank(shop, accept={"transaction": "01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31"}),
     "idempotency-mismatch": _again,
 }
 

@@ -84,7 +84,7 @@ def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str
         "POST …/accounts/{path}/bank/match": ("POST", f"accounts/{CASH}/bank/match", {}, {}),
         "GET …/bank/lines/{id}": ("GET", f"bank/lines/{lines[0]}", None, {}),
         "POST …/bank/lines/{id}/accept": ("POST", f"bank/lines/{lines[0]}/accept", {}, {}),
-        "POST …/bank/lines/{id}/accept, to an account": ("POST", f"bank/lines/{lines[1]}/accept", {"to": SALES}, {}),
+        "POST …/bank/lines/{id}/record": ("POST", f"bank/lines/{lines[1]}/record", {"to": SALES}, {}),
         "POST …/bank/lines/{id}/reject": ("POST", f"bank/lines/{lines[2]}/reject", {}, {}),
         "GET …/export": ("GET", "export", None, {}),
         "GET …/events, the first after a change": ("GET", "events", None, {}),
