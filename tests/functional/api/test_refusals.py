@@ -128,6 +128,8 @@ REACHED: dict[str, Callable[[Shop], Any]] = {
 
 # Reached elsewhere: with keys, with a small bound, and by the faults below.
 REACHED_ELSEWHERE = {
+    "missing-price": "test_prices",
+    "not-sealed": "test_seals",
     "unauthenticated": "test_authorisation",
     "forbidden": "test_authorisation",
     "too-large": "test_hostile_input",
