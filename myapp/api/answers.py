@@ -36,6 +36,7 @@ def account(of: model.Account, exponents: Exponents) -> schemas.Account:
         limits={code: _limits(limits, exponents[code]) for code, limits in of.limits.items()},
         metadata=_metadata(of.metadata),
         balances=balances(of.balances, of.type.normal_side, exponents),
+        versions=dict(of.balance_versions),
     )
 
 

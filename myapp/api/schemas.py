@@ -308,6 +308,10 @@ class Account(Output, kw_only=True):
     limits: Annotated[dict[CurrencyCode, Limits], Meta(examples=[{"USD": {"min": "0.00"}}])]
     metadata: Metadata
     balances: Annotated[dict[CurrencyCode, Balance], Meta(examples=[{"USD": EXAMPLE_BALANCE}])]
+    versions: Annotated[
+        dict[CurrencyCode, int],
+        Meta(description="The number of postings so far, for a posting's `if`.", examples=[{"USD": 7}]),
+    ]
 
 
 class Posting(Output, kw_only=True):

@@ -169,6 +169,8 @@ class Account:
     currencies: Sequence[str] | None
     limits: Mapping[str, Limits]
     balances: Mapping[str, Counters]
+    # By currency, the number of postings so far.
+    balance_versions: Mapping[str, int]
     metadata: Mapping[str, str]
     closed_at: datetime | None
     version: int

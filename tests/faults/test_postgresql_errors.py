@@ -85,6 +85,9 @@ def locked(url: str, table: str) -> Iterator[None]:
         yield
 
 
+OWNED = ("TABLES", "SEQUENCES")
+
+
 class TestServer:
     @pytest.mark.parametrize("immediate", [False, True], ids=["stopped", "crashed"])
     def test_that_is_gone_is_unavailable(
@@ -127,7 +130,11 @@ class TestServer:
 
     def test_that_has_no_connection_left_is_unavailable(self, url: str, open_books: OpenBooks):
         # Whoever may do everything may also connect at any time.
-        role = ("CREATE ROLE clerk LOGIN", "GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk")
+        role = (
+            "CREATE ROLE clerk LOGIN",
+            "GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk",
+            "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO clerk",
+        )
         with changed(url, role, "DROP OWNED BY clerk; DROP ROLE clerk"):
             found = open_books(url.replace("//postgres@", "//clerk@"))
             limit = f"ALTER DATABASE {sa.make_url(url).database} CONNECTION LIMIT"

@@ -91,7 +91,8 @@ def _account(row: AnyRow, held: Sequence[AnyRow]) -> Account:
         type=account_type,
         currencies=row.currencies,
         limits={balance.currency: limits for balance in held if (limits := _limits(account_type, balance)) != Limits()},
-        balances={balance.currency: _counters(balance) for balance in held if balance.version or _is_limited(balance)},
+        balances={balance.currency: _counters(balance) for balance in held if _is_shown(balance)},
+        balance_versions={balance.currency: balance.version for balance in held if _is_shown(balance)},
         metadata=row.metadata,
         closed_at=row.closed_at,
         version=row.version,
@@ -99,8 +100,8 @@ def _account(row: AnyRow, held: Sequence[AnyRow]) -> Account:
     )
 
 
-def _is_limited(balance: AnyRow) -> bool:
-    return balance.net_min is not None or balance.net_max is not None
+def _is_shown(balance: AnyRow) -> bool:
+    return bool(balance.version) or balance.net_min is not None or balance.net_max is not None
 
 
 def _limits(account_type: AccountType, balance: AnyRow) -> Limits:
