@@ -56,7 +56,8 @@ class Operation:
     @property
     def body_may_lack(self) -> bool:
         """Whether the body may be left out."""
-        return self.body is not None and issubclass(self.body, schemas.MAY_BE_LEFT_OUT)
+        # A body need not be a class: it may be one of several.
+        return isinstance(self.body, type) and issubclass(self.body, schemas.MAY_BE_LEFT_OUT)
 
     @property
     def path_parameters(self) -> Sequence[str]:

@@ -88,11 +88,13 @@ def body_view(view: View, info: Any) -> View:
     if schema is None:
         return view
     decode = bodies.decoder(schema)
+    # A body need not be a class: it may be one of several.
+    may_lack = isinstance(schema, type) and issubclass(schema, schemas.MAY_BE_LEFT_OUT)
 
     def wrapped(context: Any, request: Any) -> Response:
         application: settings.Application = request.registry["myapp.settings"]
-        may_lack = issubclass(schema, schemas.MAY_BE_LEFT_OUT) and bodies.is_left_out(request)
-        request.wanted = schema() if may_lack else decode(bodies.read(request, bytes_max=application.body_bytes_max))
+        is_left_out = may_lack and bodies.is_left_out(request)
+        request.wanted = schema() if is_left_out else decode(bodies.read(request, bytes_max=application.body_bytes_max))
         return view(context, request)
 
     return wrapped
