@@ -25,6 +25,7 @@ DONE = 200
     route_name="bank_lines",
     request_method="GET",
     permission=security.READ,
+    db=pages.ONE_SNAPSHOT,
     query=schemas.LinesQuery,
     answers={200: Listed[schemas.BankLine]},
 )

@@ -59,6 +59,7 @@ def record_prices(request: Request[schemas.NewPrices, NoQuery]) -> Response:
     route_name="prices",
     request_method="GET",
     permission=security.READ,
+    db=pages.ONE_SNAPSHOT,
     query=schemas.PricesQuery,
     answers={200: Listed[schemas.Price]},
 )

@@ -16,6 +16,7 @@ from myapp.ledger import queries
     route_name="seals",
     request_method="GET",
     permission=security.READ,
+    db=pages.ONE_SNAPSHOT,
     query=Page,
     answers={200: Listed[schemas.Seal]},
 )

@@ -33,6 +33,8 @@ LINES_LONG = 2_000
 DAY_END = FIRST_DAY + timedelta(days=90, microseconds=-1)
 NOON = FIRST_DAY + timedelta(days=90, hours=12)
 STEPS_COUNTED = 10
+PAGE = 50
+LAYING_SECONDS = 300
 # What SQLite does for a row of the sums, at most.
 STEPS_PER_ROW = 100 / STEPS_COUNTED
 
@@ -57,7 +59,7 @@ def sessions(dialect: str, fresh_database_url: Callable[[str], str]) -> Iterator
 
 
 def book(sessions: sessionmaker[Session], *, lines: int) -> Book:
-    with scope.session_scope(sessions) as session:
+    with scope.session_scope(sessions, timeout_seconds=LAYING_SECONDS) as session:
         ledger = operations.create_ledger(session, f"lines-{lines}", metadata={}, now=FIRST_DAY)
         return Book(ledger, bulk.lay(session, ledger, days=DAYS, lines=lines)[0])
 
@@ -129,7 +131,9 @@ TIMES = {
 
 
 # One test for all of it: the long book takes longer to lay than to be asked.
-def test_a_balance_costs_its_days_and_the_postings_of_a_day_it_ends_within(sessions: sessionmaker[Session]) -> None:
+def test_a_balance_or_a_page_costs_its_days_and_one_days_postings(
+    sessions: sessionmaker[Session],
+) -> None:
     short, long = books(sessions)
 
     for times, all_accounts in itertools.product(TIMES.values(), [False, True]):
@@ -142,3 +146,16 @@ def test_a_balance_costs_its_days_and_the_postings_of_a_day_it_ends_within(sessi
         of_the_day = len(times(NOON)) * (LINES_LONG if all_accounts else LINES_LONG // 2)
         assert at_noon["postings"] <= of_the_day
         assert at_noon["all"] <= at_day_end["all"] + of_the_day * STEPS_PER_ROW
+
+    middle = cost(sessions, statement(long))
+    if "all" not in middle:
+        assert middle["postings"] <= PAGE + LINES_LONG // 2
+    else:
+        assert middle["all"] <= (PAGE + DAYS + LINES_LONG // 2) * STEPS_PER_ROW
+
+
+def statement(book: Book) -> Read:
+    """Return what reads a page from the middle of a day."""
+    return lambda session: queries.list_postings(
+        session, book.ledger, "busy", effective_from=NOON, after=None, limit=PAGE
+    )
