@@ -30,8 +30,9 @@ def match(session: Session, ledger: Ledger, account: str, *, days: int = DAYS, n
     accounts.lock(session, ledger, _accounts_against(session, ledger, account_id))
     reopened = _reopen_reversed(session, ledger, account_id, now=now)
     lines = _read_unmatched(session, ledger, account_id)
-    found = _find(session, ledger, account_id, lines, days)
     wanted = _wanted(session, ledger, lines)
+    named = {name for each in wanted for name in each.references}
+    found = _find(session, ledger, account_id, lines, named, days)
     decisions = scoring.decide(wanted, found, days=days)
     _forget_proposals(session, ledger, [line.id for line in lines])
     certain = {line_id: each.key for line_id, each in decisions.matched.items()}
@@ -86,7 +87,12 @@ def _read_unmatched(session: Session, ledger: Ledger, account_id: UUID) -> Seque
 
 
 def _find(
-    session: Session, ledger: Ledger, account_id: UUID, lines: Sequence[AnyRow], days: int
+    session: Session,
+    ledger: Ledger,
+    account_id: UUID,
+    lines: Sequence[AnyRow],
+    named: Collection[str],
+    days: int,
 ) -> Mapping[UUID, Sequence[Candidate]]:
     """Return the candidates of each line."""
     if not lines:
@@ -98,7 +104,6 @@ def _find(
         for against_id in sorted({line.against_id for line in lines})
         for row in candidates.near(session, ledger, against_id, first=min(booked), last=max(booked), days=days)
     ]
-    named = {name for line in lines for name in scoring.references(line.details)}
     rows += candidates.referenced(session, ledger, named)
     of: dict[Money, list[Candidate]] = {}
     for each in candidates.choose(session, ledger, rows, wanted=wanted, not_of=account_id):
@@ -125,6 +130,7 @@ def _wanted(session: Session, ledger: Ledger, lines: Sequence[AnyRow]) -> Sequen
             id=line.id,
             booked_on=line.booked_on,
             details=line.details,
+            references=scoring.references(line.details),
             rejected=frozenset(rejected.get(line.id, ())),
         )
         for line in lines

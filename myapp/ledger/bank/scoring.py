@@ -39,11 +39,16 @@ PostingKey = tuple[UUID, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A line that has no match yet; `rejected` are the postings it must not be proposed again."""
+    """A line that has no match yet.
+
+    `references` are what in the bank's words may be references of ours; `rejected` are the postings it must not be
+    proposed again.
+    """
 
     id: UUID
     booked_on: date
     details: Mapping[str, str]
+    references: Collection[str] = ()
     rejected: frozenset[PostingKey] = frozenset()
 
 
@@ -117,7 +122,7 @@ def _free(
 
 
 def _is_named(line: Wanted, candidate: Candidate) -> bool:
-    return candidate.reference is not None and candidate.reference in references(line.details)
+    return candidate.reference is not None and candidate.reference in line.references
 
 
 def _distance(line: Wanted, candidate: Candidate) -> int:
