@@ -94,6 +94,16 @@ class TestMatch:
 
         assert (run.matched, run.open) == (1, 1)
 
+    def test_takes_nothing_that_has_its_match(self, books: Books):
+        books.pay("100", "2026-01-05", reference="INV-1001")
+        books.take_over(came_in("100", "2026-01-05", "INV-1001"))
+        books.match()
+        books.take_over(came_in("100", "2026-01-06", "INV-1001 once more"), came_in("100", "2026-01-07"))
+
+        run = books.match()
+
+        assert (run.matched, run.proposed, run.open) == (0, 0, 2)
+
     def test_takes_no_transaction_that_was_reversed_nor_its_reversal(self, books: Books):
         paid = books.pay("100", "2026-01-05")
         reverse(books, paid)
