@@ -32,7 +32,7 @@ def list_postings(request: Request[None, schemas.StatementQuery]) -> Response:
         effective_from=wishes.moment(asked.from_),
         effective_to=wishes.moment(asked.to),
         known_at=wishes.moment(asked.known_at),
-        after=_position(cursors.decode(asked.after, cursors.StatementCursor)),
+        after=position(cursors.decode(asked.after, cursors.StatementCursor)),
         limit=asked.limit + 1,
     )
     codes = {line.currency for line in rows}
@@ -42,15 +42,17 @@ def list_postings(request: Request[None, schemas.StatementQuery]) -> Response:
         rows,
         limit=asked.limit,
         item=lambda line: answers.statement_line(line, exponents),
-        cursor=_cursor,
+        cursor=cursor,
     )
 
 
-def _cursor(line: model.StatementLine) -> cursors.StatementCursor:
+def cursor(line: model.StatementLine) -> cursors.StatementCursor:
+    """Return the cursor of what comes after a line."""
     return cursors.StatementCursor(fields.Instant(line.effective_at), line.balance_version, line.currency)
 
 
-def _position(after: cursors.StatementCursor | None) -> queries.PostingPosition | None:
+def position(after: cursors.StatementCursor | None) -> queries.PostingPosition | None:
+    """Return where a cursor points to."""
     if after is None:
         return None
     return queries.PostingPosition(

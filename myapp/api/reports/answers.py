@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from msgspec import UNSET
 
+from myapp.api import answers
 from myapp.api.reports import schemas
 from myapp.ledger import model, money, reports
 
 Exponents = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The lines of a statement that are shown, and the cursor of the page after them."""
+
+    lines: Sequence[model.StatementLine]
+    is_first: bool
+    next: str | None
 
 
 def valuation(of: reports.Valued | None) -> schemas.Valuation | None:
@@ -84,6 +95,33 @@ def income_statement(
         expenses=_section(of.expenses, exponents),
         net=_totals(of.net, exponents),
     )
+
+
+def account_statement(
+    of: reports.AccountStatement,
+    page: Page,
+    exponents: Exponents,
+    *,
+    period: tuple[datetime | None, datetime],
+    known_at: datetime | None,
+) -> schemas.AccountStatement:
+    return schemas.AccountStatement(
+        account=of.path,
+        type=of.type,
+        from_=period[0],
+        to=period[1],
+        known_at=known_at,
+        balances={code: _flow(flow, exponents[code]) for code, flow in of.flows.items()},
+        items=[answers.statement_line(line, exponents) for line in page.lines],
+        next=page.next,
+    )
+
+
+def _flow(of: reports.Flow, exponent: int) -> schemas.Flow:
+    opening, debits, credited, closing = (
+        money.to_text(minor, exponent) for minor in (of.opening, of.debits, of.credits, of.closing)
+    )
+    return schemas.Flow(opening=opening, debits=debits, credits=credited, closing=closing)
 
 
 def _section(of: reports.Section, exponents: Exponents) -> schemas.Section:

@@ -7,8 +7,10 @@ of that name. The column of what is own adds up to the total; that of totals cou
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 from myapp.api.reports import csv_text
+from myapp.api.reports.answers import Page
 from myapp.api.reports.csv_text import Row
 from myapp.ledger import model, money, reports
 from myapp.ledger.reports import Node, Section, Sides
@@ -17,6 +19,20 @@ Exponents = Mapping[str, int]
 
 COLUMN_NAMES = ("line", "path", "type", "currency", "debit", "credit", "total_debit", "total_credit")
 SECTION_NAMES = ("section", "line", "path", "type", "currency", "own", "total")
+
+LINE_NAMES = (
+    "line",
+    "effective_at",
+    "recorded_at",
+    "transaction",
+    "reference",
+    "description",
+    "currency",
+    "debit",
+    "credit",
+    "balance",
+)
+NO_TRANSACTION = ("",) * 5
 
 
 def trial_balance(of: reports.TrialBalance, exponents: Exponents) -> Iterator[Row]:
@@ -50,6 +66,41 @@ def income_statement(of: reports.IncomeStatement, exponents: Exponents) -> Itera
     yield from _section("expenses", of.expenses, exponents)
     yield from _computed("expenses", "total", of.expenses.total, exponents)
     yield from _computed("net", "net", of.net, exponents)
+
+
+def account_statement(of: reports.AccountStatement, page: Page, exponents: Exponents) -> Iterator[Row]:
+    yield LINE_NAMES
+    flows = {code: (flow, exponents[code]) for code, flow in of.flows.items()}
+    if page.is_first:
+        for code, (flow, exponent) in flows.items():
+            yield ("opening", *NO_TRANSACTION, code, "", "", money.to_text(flow.opening, exponent))
+    for line in page.lines:
+        yield _line(line, exponents[line.currency])
+    if page.next is None:
+        for code, (flow, exponent) in flows.items():
+            sums = (money.to_text(minor, exponent) for minor in (flow.debits, flow.credits))
+            yield ("total", *NO_TRANSACTION, code, *sums, "")
+            yield ("closing", *NO_TRANSACTION, code, "", "", money.to_text(flow.closing, exponent))
+
+
+def _line(of: model.StatementLine, exponent: int) -> Row:
+    amount = money.to_text(of.amount_minor, exponent)
+    return (
+        "posting",
+        _time(of.effective_at),
+        _time(of.recorded_at),
+        str(of.transaction_id),
+        csv_text.free(of.reference),
+        csv_text.free(of.description),
+        of.currency,
+        amount if of.side is model.Side.DEBIT else "",
+        amount if of.side is model.Side.CREDIT else "",
+        money.to_text(of.balance_minor, exponent),
+    )
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def _section(name: str, of: Section, exponents: Exponents) -> Iterator[Row]:

@@ -10,20 +10,23 @@ from myapp.api.fields import (
     JSON_OR_CSV,
     AccountPath,
     CurrencyCode,
+    Cursor,
     Instant,
+    KnownAt,
+    Limit,
     Moment,
     Money,
     PriceText,
     Until,
 )
-from myapp.api.schemas import Input, Output
+from myapp.api.schemas import Input, Output, Page, StatementLine
 from myapp.ledger import model
 
 # A path of 250 characters has no more names.
 DEPTH_MAX = 125
 PRICES_MAX = 50
+LINES_MAX = 1000
 
-Known = Annotated[Instant | None, Meta(description="As it was known then; as it is known now, when left out.")]
 Format = Annotated[
     str,
     Meta(
@@ -40,8 +43,12 @@ Depth = Annotated[
 Prices = Annotated[dict[CurrencyCode, PriceText], Meta(max_length=PRICES_MAX)]
 
 
+From = Annotated[Instant | None, Meta(description="The first effective time; the very first, when left out.")]
+To = Annotated[Instant | None, Meta(description="The effective time to stop before; now, when left out.")]
+
+
 class ReportQuery(Input, kw_only=True):
-    known_at: Known = None
+    known_at: KnownAt = None
     value: Annotated[CurrencyCode | None, Meta(description="Value everything in this currency.")] = None
     price: Prices = field(default_factory=dict)
     depth: Depth = DEPTH_MAX
@@ -56,10 +63,17 @@ class BalancesQuery(ReportQuery, kw_only=True):
 
 
 class PeriodQuery(ReportQuery, kw_only=True, rename={"from_": "from"}):
-    from_: Annotated[Instant | None, Meta(description="The first effective time; the very first, when left out.")] = (
-        None
-    )
-    to: Annotated[Instant | None, Meta(description="The effective time to stop before; now, when left out.")] = None
+    from_: From = None
+    to: To = None
+
+
+class AccountStatementQuery(Page, kw_only=True, rename={"from_": "from"}):
+    account: AccountPath
+    from_: From = None
+    to: To = None
+    known_at: KnownAt = None
+    limit: Limit = LINES_MAX
+    format: Format | None = None
 
 
 class Rate(Output, kw_only=True):
@@ -178,3 +192,28 @@ class IncomeStatement(Output, kw_only=True, rename={"from_": "from"}):
     income: Section
     expenses: Section
     net: Annotated[dict[CurrencyCode, Money], Meta(description="Income less expenses.", examples=[{"USD": "12.50"}])]
+
+
+class Flow(Output, kw_only=True):
+    """A currency of the account in the period; `opening` and `closing` in its normal direction."""
+
+    opening: Money
+    debits: Money
+    credits: Money
+    closing: Money
+
+
+class AccountStatement(Output, kw_only=True, rename={"from_": "from"}):
+    """The account's lines in the period, in pages; `balances` are of the whole period on each of them."""
+
+    account: AccountPath
+    type: Annotated[model.AccountType, Meta(examples=["asset"])]
+    from_: Moment | None
+    to: Moment
+    known_at: Moment | None
+    balances: Annotated[
+        dict[CurrencyCode, Flow],
+        Meta(examples=[{"USD": {"opening": "0.00", "debits": "12.50", "credits": "0.00", "closing": "12.50"}}]),
+    ]
+    items: list[StatementLine]
+    next: Cursor | None

@@ -6,29 +6,31 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TypeAlias
 
 import msgspec
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from myapp.api import errors, media, respond, security, wishes
+from myapp.api import cursors, errors, media, pages, respond, security, statements, wishes
 from myapp.api.reports import answers, csv_text, rows, schemas
 from myapp.api.reports.csv_text import Row
 from myapp.api.request import Request
 from myapp.ledger import queries, reports
 
-SNAPSHOT = {"isolation": "REPEATABLE READ"}
 REFUSALS = ("unknown-currency", "missing-price")
 FORMATS = {"json": respond.MEDIA_TYPE, "csv": media.CSV}
 # Times are kept to the microsecond: the last one of a period is this much before its end.
 TICK = timedelta(microseconds=1)
+
+Asked: TypeAlias = schemas.ReportQuery | schemas.AccountStatementQuery
 
 
 @view_config(
     route_name="trial-balance",
     request_method="GET",
     permission=security.READ,
-    db=SNAPSHOT,
+    db=pages.ONE_SNAPSHOT,
     query=schemas.BalancesQuery,
     answers={200: media.Table(schemas.TrialBalance)},
     refusals=REFUSALS,
@@ -53,7 +55,7 @@ def get_trial_balance(request: Request[None, schemas.BalancesQuery]) -> Response
     route_name="balance-sheet",
     request_method="GET",
     permission=security.READ,
-    db=SNAPSHOT,
+    db=pages.ONE_SNAPSHOT,
     query=schemas.BalancesQuery,
     answers={200: media.Table(schemas.BalanceSheet)},
     refusals=REFUSALS,
@@ -79,7 +81,7 @@ def get_balance_sheet(request: Request[None, schemas.BalancesQuery]) -> Response
     route_name="income-statement",
     request_method="GET",
     permission=security.READ,
-    db=SNAPSHOT,
+    db=pages.ONE_SNAPSHOT,
     query=schemas.PeriodQuery,
     answers={200: media.Table(schemas.IncomeStatement)},
     refusals=REFUSALS,
@@ -102,6 +104,47 @@ def get_income_statement(request: Request[None, schemas.PeriodQuery]) -> Respons
             made, read.exponents, period=(since, until), known_at=known_at, valued=read.valued
         ),
         lambda: rows.income_statement(made, read.exponents),
+    )
+
+
+@view_config(
+    route_name="account-statement",
+    request_method="GET",
+    permission=security.READ,
+    db=pages.ONE_SNAPSHOT,
+    query=schemas.AccountStatementQuery,
+    answers={200: media.Table(schemas.AccountStatement)},
+)
+def get_account_statement(request: Request[None, schemas.AccountStatementQuery]) -> Response:
+    """Get the statement of an account.
+
+    What it began with, what was posted to it, with the running balance, and what it came to. The lines come in pages;
+    the balances are those of the whole period on each. In CSV the opening stands on the first page, totals and closing
+    on the last.
+    """
+    asked = request.asked
+    since, until = _period(request)
+    read = queries.account_statement(
+        request.dbsession,
+        request.ledger,
+        asked.account,
+        effective_from=since,
+        effective_to=until,
+        known_at=wishes.moment(asked.known_at),
+        after=statements.position(cursors.decode(asked.after, cursors.StatementCursor)),
+        limit=asked.limit + 1,
+    )
+    lines = read.lines[: asked.limit]
+    following = cursors.encode(statements.cursor(lines[-1])) if len(read.lines) > len(lines) else None
+    exponents = request.registry["myapp.exponents"].of(request.dbsession, request.ledger, read.flows.keys())
+    page = answers.Page(lines=lines, is_first=asked.after is None, next=following)
+    return _respond(
+        request,
+        lambda: answers.account_statement(
+            read, page, exponents, period=(since, until), known_at=wishes.moment(asked.known_at)
+        ),
+        lambda: rows.account_statement(read, page, exponents),
+        headers=() if following is None else [respond.next_link(request, following)],
     )
 
 
@@ -140,7 +183,9 @@ def _shape(asked: schemas.ReportQuery) -> reports.Shape:
     return reports.Shape(depth=asked.depth, zero=asked.zero)
 
 
-def _period(request: Request[None, schemas.PeriodQuery]) -> tuple[datetime | None, datetime]:
+def _period(
+    request: Request[None, schemas.PeriodQuery | schemas.AccountStatementQuery],
+) -> tuple[datetime | None, datetime]:
     """Return the first time and the one to stop before."""
     since, until = wishes.moment(request.asked.from_), wishes.moment(request.asked.to) or request.now
     if since is not None and since > until:
@@ -149,13 +194,16 @@ def _period(request: Request[None, schemas.PeriodQuery]) -> tuple[datetime | Non
 
 
 def _respond(
-    request: Request[None, schemas.ReportQuery],
+    request: Request[None, Asked],
     make_answer: Callable[[], msgspec.Struct],
     make_rows: Callable[[], Iterable[Row]],
+    *,
+    headers: respond.Headers = (),
 ) -> Response:
     """Return the report as what the client asked for: by the parameter, else by what it accepts."""
+    varies = ("Vary", "Accept")
     if _media_type(request) == respond.MEDIA_TYPE:
-        return respond.answer(respond.encode(make_answer()), headers=[("Vary", "Accept")])
+        return respond.answer(respond.encode(make_answer()), headers=[varies, *headers])
     name = f"{request.ledger.name}-{request.matched_route.name}.csv"
     return Response(
         body=csv_text.encode(make_rows()),
@@ -163,12 +211,13 @@ def _respond(
             ("Content-Type", f"{media.CSV}; charset=utf-8"),
             ("Content-Disposition", f'attachment; filename="{name}"'),
             ("Cache-Control", "no-store"),
-            ("Vary", "Accept"),
+            varies,
+            *headers,
         ],
     )
 
 
-def _media_type(request: Request[None, schemas.ReportQuery]) -> str:
+def _media_type(request: Request[None, Asked]) -> str:
     if request.asked.format is None:
         return media.preferred(request, list(FORMATS.values()))
     return FORMATS[request.asked.format]

@@ -7,6 +7,7 @@ seems to find next to nothing: seconds for a page that takes milliseconds. So a 
 after the other, by key.
 """
 
+from myapp.ledger.queries.account_statement import account_statement
 from myapp.ledger.queries.accounts import get_account, list_accounts
 from myapp.ledger.queries.balances import PathBalance, get_balance
 from myapp.ledger.queries.events import EventPage, has_unnumbered_events, last_event_seq, list_events
@@ -42,6 +43,7 @@ __all__ = [
     "Seal",
     "TransactionFilter",
     "Walk",
+    "account_statement",
     "balances_at",
     "exponents",
     "figures_at",

@@ -3,9 +3,11 @@
 figures     what each account comes to
 valuing     figures in one currency, by prices                  -> figures
 tree        figures by path, each node with all below it        -> nodes
+account     the lines of one account
 statements  nodes by section, and the lines that are computed   -> reports
 """
 
+from myapp.ledger.reports.account import AccountStatement, Flow
 from myapp.ledger.reports.figures import Figure
 from myapp.ledger.reports.statements import (
     RESULT,
@@ -22,9 +24,11 @@ from myapp.ledger.reports.valuing import Rate, Valued, foreign, value
 
 __all__ = [
     "RESULT",
+    "AccountStatement",
     "Amounts",
     "BalanceSheet",
     "Figure",
+    "Flow",
     "IncomeStatement",
     "Node",
     "Rate",

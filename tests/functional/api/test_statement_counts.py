@@ -92,6 +92,9 @@ def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str
         "GET …/reports/trial-balance": ("GET", "reports/trial-balance", None, {}),
         "GET …/reports/balance-sheet": ("GET", "reports/balance-sheet", None, {}),
         "GET …/reports/income-statement": ("GET", "reports/income-statement", None, {}),
+        "GET …/reports/account-statement": (
+            "GET", f"reports/account-statement?account={CASH}&from=2026-01-01", None, {},
+        ),
         "GET …/reports/…, valued": ("GET", "reports/balance-sheet?value=CHF", None, {}),
         "POST …/prices": ("POST", "prices", {"prices": prices}, {}),
         "POST …/prices, with a key": ("POST", "prices", {"prices": later}, {"Idempotency_Key": "prices"}),
