@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from myapp.api.exchange import closing, names, notes, posted, times
 from myapp.api.exchange.book import Book
@@ -20,6 +21,9 @@ RESERVED = frozenset({"filename", "lineno"})
 MARKS = re.compile(r"[A-Za-z0-9_/.-]+(?: [A-Za-z0-9_/.-]+)*")
 USUAL_FLAG, OTHER_FLAG = "*", "!"
 PAYEE, TAGS, LINKS, FLAG = "beancount.payee", "beancount.tags", "beancount.links", "beancount.flag"
+
+# Where nothing is recorded: the same on every export.
+NO_DAY = date(1970, 1, 1)
 
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f", "\b": "\\b"})
 
@@ -44,7 +48,7 @@ def write(book: Book) -> Iterator[bytes]:
 
 def _head(book: Book, named: _Names) -> Iterator[str]:
     ends = book.walk.ends()
-    opened = (ends[0] if ends is not None else book.ledger.created_at).date()
+    opened = NO_DAY if ends is None else ends[0].date()
     yield f'option "title" {quoted(book.ledger.name)}\n\n'
     for currency in book.currencies:
         name = named.currencies[currency.code]
@@ -120,7 +124,7 @@ def _end(book: Book, named: _Names) -> Iterator[str]:
             yield f"{day} balance {named.accounts[path]}  {number} ~ 0 {named.currencies[code]}\n"
     for account in book.accounts:
         if account.closed_at is not None:
-            yield f"{day or book.ledger.created_at.date()} close {named.accounts[account.path]}\n"
+            yield f"{day or NO_DAY} close {named.accounts[account.path]}\n"
 
 
 def _is_plain(key: str, _value: str) -> bool:

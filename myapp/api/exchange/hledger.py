@@ -1,7 +1,7 @@
 """A ledger as an hledger journal: what is posted, by effective time, accepted by `hledger check --strict`.
 
 What hledger has no place for is in tags (see `notes`), which end at a comma or the end of the line: so the text of
-ours is percent-encoded. A reference is the code, where a code can say it.
+ours is percent-encoded. A reference is the code as well, where a code can say it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ LETTERS = re.compile(r"[A-Za-z]+")
 # Printable, and nothing that ends a value or that a comment takes for a date.
 VALUE = re.compile(r"[^,\[\]\s\x00-\x1f\x7f-\x9f](?:[^,\[\]\x00-\x1f\x7f-\xa0]*[^,\[\]\s\x00-\x1f\x7f-\x9f])?")
 WORDS = re.compile(r"[^;\s\x00-\x1f\x7f-\x9f](?:[^;\x00-\x1f\x7f-\xa0\u2028\u2029]*[^;\s\x00-\x1f\x7f-\x9f])?")
-CODE = re.compile(r"[^();,\s\x00-\x1f\x7f-\x9f]+")
+CODE_TEXT = re.compile(r"[^();,\s\x00-\x1f\x7f-\x9f]+")
 UNSPOKEN = re.compile(r"[;\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 SAMPLE = 1_000
+USUAL_FLAG, OTHER_FLAG = "*", "!"
+STATUS, CODE = "hledger.status", "hledger.code"
+# Its JSON rounds to ten decimal places; whoever reads that finds the amount in a tag.
+JSON_PLACES = 10
 # What percent-encoding leaves as it is, besides letters and digits.
 SAFE = " :/.{}\"'()+-_&=@*!?<>|^~#$"
 
@@ -73,7 +77,8 @@ def _transactions(book: Book, accounts: Mapping[str, str]) -> Iterator[bytes]:
         for _id, account, currency, side, amount, _effect in lines:
             symbol, exponent = currencies[currency]
             number = money.to_text(amount if side == debit else -amount, exponent)
-            written.append(f"    {by_key[account]}  {number} {symbol}\n")
+            noted = f"  ; {notes.AMOUNT}:{number}" if exponent > JSON_PLACES else ""
+            written.append(f"    {by_key[account]}  {number} {symbol}{noted}\n")
         yield "".join(written).encode()
 
 
@@ -82,22 +87,28 @@ def _title(entry: queries.Entry) -> str:
     noted: dict[str, str] = {}
     if not times.is_midnight(entry.effective_at):
         noted[notes.TIME] = times.instant(entry.effective_at)
-    code = ""
-    if notes.is_own(entry.reference):
-        reference = entry.reference or ""
-        if CODE.fullmatch(reference):
-            code = f" ({reference})"
-        else:
-            noted[notes.REFERENCE] = reference
+    metadata = dict(queries.read_metadata(entry.metadata))
+    flag, code = _native(metadata, entry.reference if notes.is_own(entry.reference) else None, noted)
     words = ""
     if entry.description is not None:
         words = UNSPOKEN.sub(" ", entry.description).strip()
         if words != entry.description or not words:
             noted[notes.DESCRIPTION] = entry.description
-    noted |= notes.divided(queries.read_metadata(entry.metadata), _is_plain)
+    noted |= notes.divided(metadata, _is_plain)
     if words.startswith("(") and not code:
         code = " ()"
-    return f"\n{entry.effective_at[:10]} *{code}{' ' if words else ''}{words}\n{_tags(noted)}"
+    return f"\n{entry.effective_at[:10]} {flag}{code}{' ' if words else ''}{words}\n{_tags(noted)}"
+
+
+def _native(metadata: dict[str, str], reference: str | None, noted: dict[str, str]) -> tuple[str, str]:
+    """Take out of the metadata what hledger has a place for, note the reference; return the mark and the code."""
+    flag = metadata.pop(STATUS) if metadata.get(STATUS) == OTHER_FLAG else USUAL_FLAG
+    if reference is not None:
+        noted[notes.REFERENCE] = reference
+        return flag, f" ({reference})" if CODE_TEXT.fullmatch(reference) else ""
+    if CODE_TEXT.fullmatch(metadata.get(CODE, "")):
+        return flag, f" ({metadata.pop(CODE)})"
+    return flag, ""
 
 
 def _tags(noted: Mapping[str, str]) -> str:

@@ -18,12 +18,12 @@ def write(book: Book) -> Iterator[bytes]:
     """Yield the lines."""
     for line in _head(book):
         yield _encoder.encode(line) + b"\n"
-    transactions = postings = 0
-    for line in _transactions(book):
-        transactions += 1
+    count = postings = 0
+    for line in transactions(book):
+        count += 1
         postings += len(line.postings)
         yield _encoder.encode(line) + b"\n"
-    yield _encoder.encode(lines.Total(transactions=transactions, postings=postings)) + b"\n"
+    yield _encoder.encode(lines.Total(transactions=count, postings=postings)) + b"\n"
 
 
 def _head(book: Book) -> Iterator[lines.Line]:
@@ -61,7 +61,8 @@ def _limits(of: model.Limits, exponent: int) -> lines.Limits:
     )
 
 
-def _transactions(book: Book) -> Iterator[lines.Transaction]:
+def transactions(book: Book) -> Iterator[lines.Transaction]:
+    """Yield the lines of the transactions, as they were recorded."""
     paths = {book.walk.key_of(account.id): account.path for account in book.accounts}
     exponents, debit, posted = book.exponents, model.Side.DEBIT.value, model.Effect.POSTED.value
     for entry, of_entry in book.walk.entries(queries.Order.RECORDED):

@@ -9,6 +9,7 @@
     ledger-time          the effective time, where it is not the beginning of the day
     ledger-reference     a transaction's reference
     ledger-description   its description, where the journal's own line cannot say it
+    ledger-amount        an amount of more digits than what reads it keeps
     ledger-metadata      metadata whose names or values the journal cannot have, as JSON
 
 Other metadata stays what it is.
@@ -33,6 +34,7 @@ DIGITS = "ledger-digits"
 TIME = "ledger-time"
 REFERENCE = "ledger-reference"
 DESCRIPTION = "ledger-description"
+AMOUNT = "ledger-amount"
 METADATA = "ledger-metadata"
 
 # What an import makes of a transaction that has no reference; it would make the same again.

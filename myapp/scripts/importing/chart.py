@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from beancount.core import data
 
 from myapp.ledger import model
-from myapp.scripts.importing import reading, words
+from myapp.scripts.importing import own, reading, words
 from myapp.scripts.importing.plan import TRADING_PREFIX, Note, PlannedAccount, PlannedTransaction
 
 ROOTS = {
@@ -23,22 +23,37 @@ ROOTS = {
 }
 
 
-def path_of(account: str, options: Mapping[str, object]) -> str:
-    """Return the ledger's path of a journal's account."""
-    return _path_and_type(account, options)[0]
+def paths(journal: reading.Journal) -> Mapping[str, str]:
+    """Return the ledger's paths by the journal's names, of all accounts that it opens."""
+    return {
+        entry.account: own.read(entry.meta).path or _path_and_type(entry.account, journal.options)[0]
+        for entry in journal.entries
+        if isinstance(entry, data.Open)
+    }
 
 
-def accounts(journal: reading.Journal, posted: Collection[str], notes: list[Note]) -> Iterator[PlannedAccount]:
-    """Yield the accounts that the journal opens; `posted` are the commodities that occur in transactions."""
+def accounts(
+    journal: reading.Journal, codes: Mapping[str, str], known: Collection[str], notes: list[Note]
+) -> Iterator[PlannedAccount]:
+    """Yield the accounts that the journal opens.
+
+    Shape: `codes` are the ledger's by the journal's commodities, `known` those of the ledger whose digits are known.
+    """
     closed = {entry.account: entry.date for entry in journal.entries if isinstance(entry, data.Close)}
+    named = paths(journal)
     for entry in journal.entries:
         if isinstance(entry, data.Open):
             place = reading.place_of(entry.meta)
-            path, kind = _path_and_type(entry.account, journal.options)
-            fitted = words.of_account(entry, closed.get(entry.account))
+            noted = own.read(entry.meta)
+            fitted = words.of_account(entry, closed.get(entry.account), noted)
             notes += (Note(place=place, text=text) for text in fitted.lost)
-            wanted = model.NewAccount(path=path, type=kind, currencies=_only(entry, posted), metadata=fitted.metadata)
-            yield PlannedAccount(place=place, account=wanted, closes=entry.account in closed)
+            wanted = model.NewAccount(
+                path=named[entry.account],
+                type=_path_and_type(entry.account, journal.options)[1],
+                currencies=_only(entry, codes, known),
+                metadata=fitted.metadata,
+            )
+            yield PlannedAccount(place=place, account=wanted, closes=entry.account in closed, limits=noted.limits())
 
 
 def trading_accounts(transactions: Iterable[PlannedTransaction]) -> Iterator[PlannedAccount]:
@@ -59,11 +74,10 @@ def _path_and_type(account: str, options: Mapping[str, object]) -> tuple[str, mo
     return f"{ours}:{rest}", kind
 
 
-def _only(entry: data.Open, posted: Collection[str]) -> tuple[str, ...] | None:
+def _only(entry: data.Open, codes: Mapping[str, str], known: Collection[str]) -> tuple[str, ...] | None:
     """Return the currencies the account is tied to.
 
     A commodity that is not posted yet has no digits yet, so an account that names one cannot be tied to it.
     """
-    if entry.currencies and all(code in posted for code in entry.currencies):
-        return tuple(entry.currencies)
-    return None
+    only = tuple(codes.get(code, code) for code in entry.currencies or ())
+    return only if only and all(code in known for code in only) else None

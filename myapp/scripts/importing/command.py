@@ -1,8 +1,9 @@
-"""`myapp import`: load a Beancount journal into a ledger."""
+"""`myapp import`: load a journal, or a ledger that was exported, into a ledger."""
 
 from __future__ import annotations
 
 import argparse
+import enum
 import re
 import sys
 import time
@@ -15,7 +16,7 @@ from myapp import errors, settings
 from myapp.db.scope import session_scope
 from myapp.ledger import recording, words
 from myapp.scripts import database, keys
-from myapp.scripts.importing import loading, report
+from myapp.scripts.importing import dump, loading, replaying, report
 from myapp.scripts.importing.destination import Destination
 from myapp.scripts.importing.local import Local
 from myapp.scripts.importing.plan import Plan
@@ -27,14 +28,21 @@ EXTRA_MODULES = ("beancount", "tqdm")
 INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[import]'"
 
 DESCRIPTION = """\
-Load a Beancount journal into a ledger, which is made if there is none of the name.
-The plugins that a journal names are Python code, and it is run: load only journals you trust.
+Load a journal, or a ledger that was exported as NDJSON, into a ledger, which is made if there is none of the name.
+The plugins that a Beancount journal names are Python code, and it is run: load only journals you trust.
 """
 EPILOG = """\
 Running it again changes nothing: what is already there is recognised, and only what the journal has gained is loaded.
 Exit codes: 0 loaded and every assertion holds; 1 refused, or an assertion fails; 2 could not start.
 docs/import.md says what becomes of each part of a journal.
 """
+
+
+class Kind(enum.StrEnum):
+    """What can be loaded."""
+
+    BEANCOUNT = "beancount"
+    NDJSON = "ndjson"
 
 
 class MissingExtra(errors.MyappError):
@@ -47,12 +55,15 @@ def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this command."""
     parser = groups.add_parser(
         "import",
-        help="load a Beancount journal into a ledger",
+        help="load a journal, or an exported ledger, into a ledger",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="the journal's main file")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the journal's main file, or an export as NDJSON")
+    parser.add_argument(
+        "--format", choices=tuple(Kind), type=Kind, help="what the file is, where its name does not end in that"
+    )
     parser.add_argument("--ledger", type=_ledger_name, required=True, metavar="NAME", help="the ledger to load it into")
     parser.add_argument("--url", help="load over HTTP into the service at this address, instead of into the database")
     parser.add_argument(
@@ -88,6 +99,8 @@ def _digits(text: str) -> tuple[str, int]:
 
 def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     started = time.monotonic()
+    if (options.format or kind_of(options.file)) is Kind.NDJSON:
+        return _replay(options, environ)
     plan = _plan(options)
     with _destination(options, environ) as destination:
         outcome = loading.load(plan, destination, keep_going=options.keep_going, progress=_bar)
@@ -102,6 +115,35 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return 1 if outcome.failures else 0
 
 
+def kind_of(path: Path) -> Kind:
+    """Return what a file is, by the end of its name."""
+    return Kind.NDJSON if path.suffix in (".ndjson", ".jsonl") else Kind.BEANCOUNT
+
+
+def _replay(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Load a ledger that was exported as NDJSON."""
+    started = time.monotonic()
+    _require_extra()
+    found = dump.read(options.file)
+    with _destination(options, environ) as destination:
+        done = replaying.replay(found, destination, now=datetime.now(UTC), progress=_bar)
+    summary = report.of_replay(found, done, ledger=options.ledger, seconds=time.monotonic() - started)
+    print("\n".join(summary))
+    return 0
+
+
+def _require_extra() -> None:
+    """Raises: MissingExtra."""
+    try:
+        import tqdm  # noqa: F401
+    except ModuleNotFoundError as exc:
+        raise _missing_extra() from exc
+
+
+def _missing_extra() -> MissingExtra:
+    return MissingExtra(f"Journals need packages that are not installed. In the project's root: {INSTALL}")
+
+
 def _plan(options: argparse.Namespace) -> Plan:
     # Here, because the packages that read journals are an extra that a server does without.
     try:
@@ -110,9 +152,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         from myapp.scripts.importing import journal, reading
     except ModuleNotFoundError as exc:
         if exc.name is not None and exc.name.partition(".")[0] in EXTRA_MODULES:
-            raise MissingExtra(
-                f"Journals need packages that are not installed. In the project's root: {INSTALL}"
-            ) from exc
+            raise _missing_extra() from exc
         raise
     return journal.plan(reading.read(options.file), chosen_digits=dict(options.digits), may_round=options.round)
 

@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from myapp import errors
+from myapp.api.exchange import lines
 from myapp.ledger import model
 from myapp.scripts.importing.assertions import Movement
 
@@ -45,7 +47,7 @@ class Destination(Protocol):
 
     whole: bool
 
-    def make_ledger(self) -> bool:
+    def make_ledger(self, metadata: Mapping[str, str]) -> bool:
         """Make the ledger if there is none of the name, and say whether that was needed; comes before all else."""
 
     def exponents(self, codes: Collection[str]) -> Mapping[str, int]:
@@ -61,14 +63,24 @@ class Destination(Protocol):
     def change_account(self, path: str, change: model.AccountChange) -> None: ...
 
     def references(self, first: datetime, last: datetime) -> set[str]:
-        """Return the references of earlier imports, at least those effective from `first` to `last`."""
+        """Return the references that are taken, at least those effective from `first` to `last`."""
 
-    def record(self, wanted: Sequence[model.NewTransaction]) -> None:
-        """Record a batch, whole or not at all.
+    def recorded(self) -> Iterable[lines.Transaction]:
+        """Yield what the ledger has recorded, in that order."""
 
+    def record(self, wanted: Sequence[model.NewTransaction], *, at: int | None = None) -> Sequence[UUID]:
+        """Record a batch, whole or not at all, and return the ids.
+
+        Shape: `at` is how many came before it, where equal batches are not the same.
         Raises:
             BatchRefused: naming the first transaction at fault.
         """
+
+    def post_hold(self, wanted: model.HoldPost, *, at: int) -> UUID: ...
+
+    def void_hold(self, hold_id: UUID, *, at: int) -> None: ...
+
+    def reverse(self, wanted: model.NewReversal, *, at: int) -> UUID: ...
 
     def movements(self, paths: Collection[str]) -> Iterable[Movement]:
         """Yield what the accounts gained, from the first posting on."""

@@ -14,7 +14,7 @@ from beancount.core import data, flags, interpolate
 
 from myapp.ledger import currencies as ledger_currencies
 from myapp.ledger import model
-from myapp.scripts.importing import reading
+from myapp.scripts.importing import own, reading
 from myapp.scripts.importing.plan import JournalError, Note, Place, PlannedCurrency
 
 DIGITS_MAX = 18
@@ -30,7 +30,9 @@ def currencies(entries: Sequence[data.Directive], chosen: Mapping[str, int]) -> 
         JournalError: a commodity needs more digits than a ledger can hold.
     """
     transactions = [entry for entry in entries if isinstance(entry, data.Transaction)]
+    noted = _noted(entries)
     longest = {**_longest(transactions, computed=True), **_longest(transactions, computed=False)}
+    longest |= {code: each for code, each in noted.items() if each[0] >= longest.get(code, each)[0]}
     exponents = {
         **{code: digits for code, (digits, _) in longest.items()},
         **chosen,
@@ -44,9 +46,20 @@ def currencies(entries: Sequence[data.Directive], chosen: Mapping[str, int]) -> 
     if problems:
         raise JournalError(problems)
     return [
-        PlannedCurrency(currency=model.Currency(code=code, exponent=exponents[code]), place=place)
+        PlannedCurrency(
+            currency=model.Currency(code=code, exponent=exponents[code]), place=place, is_declared=code in noted
+        )
         for code, (_, place) in sorted(longest.items())
     ]
+
+
+def codes(entries: Iterable[data.Directive]) -> Mapping[str, str]:
+    """Return the ledger's codes by the journal's, where they differ: Beancount cannot have every code."""
+    return {
+        entry.currency: code
+        for entry in entries
+        if isinstance(entry, data.Commodity) and (code := own.read(entry.meta).code(entry.currency)) != entry.currency
+    }
 
 
 def is_computed(entry: data.Transaction, posting: data.Posting) -> bool:
@@ -58,6 +71,15 @@ def fraction_digits(number: Decimal) -> int:
     """Return how many decimal digits a number is written with."""
     exponent = number.as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def _noted(entries: Iterable[data.Directive]) -> Longest:
+    """Return the digits that an export of our own noted."""
+    return {
+        entry.currency: (found, reading.place_of(entry.meta))
+        for entry in entries
+        if isinstance(entry, data.Commodity) and (found := own.read(entry.meta).digits()) is not None
+    }
 
 
 def _longest(transactions: Iterable[data.Transaction], *, computed: bool) -> Longest:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import decimal
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, time
 
 from beancount.core import data
@@ -16,8 +17,16 @@ from beancount.ops import balance
 
 from myapp.ledger import model
 from myapp.ledger import words as grammar
-from myapp.scripts.importing import chart, digits, lines, reading, references, words
-from myapp.scripts.importing.plan import Assertion, JournalError, Note, Place, Plan, PlannedTransaction
+from myapp.scripts.importing import chart, digits, lines, own, reading, references, words
+from myapp.scripts.importing.plan import (
+    Assertion,
+    JournalError,
+    Note,
+    Place,
+    Plan,
+    PlannedCurrency,
+    PlannedTransaction,
+)
 
 LEFT_OUT = {
     data.Price: "prices",
@@ -42,18 +51,23 @@ def plan(journal: reading.Journal, *, chosen_digits: Mapping[str, int], may_roun
     Raises:
         JournalError: something in it has no place in a ledger; each problem names its line.
     """
+    _require_readable_notes(journal)
+    codes = digits.codes(journal.entries)
     with decimal.localcontext(EXACT):
-        currencies = digits.currencies(journal.entries, chosen_digits)
-        exponents = {each.currency.code: each.currency.exponent for each in currencies}
-        drafted = _Transactions(journal, exponents, may_round=may_round)
+        currencies = [_under_its_code(each, codes) for each in digits.currencies(journal.entries, chosen_digits)]
+        by_code = {each.currency.code: each.currency.exponent for each in currencies}
+        exponents = {**by_code, **{name: by_code[code] for name, code in codes.items() if code in by_code}}
+        drafted = _Transactions(journal, exponents, codes, may_round=may_round)
     notes = drafted.notes
-    accounts = [*chart.accounts(journal, exponents, notes), *chart.trading_accounts(drafted.planned)]
-    left_out = Counter(LEFT_OUT[type(entry)] for entry in journal.entries if type(entry) in LEFT_OUT)
+    opened = list(chart.accounts(journal, codes, by_code, notes))
+    paths = {each.account.path for each in opened}
+    trading = [each for each in chart.trading_accounts(drafted.planned) if each.account.path not in paths]
+    left_out = Counter(LEFT_OUT[type(entry)] for entry in journal.entries if _is_left_out(entry))
     made = Plan(
         currencies=currencies,
-        accounts=accounts,
+        accounts=[*opened, *trading],
         transactions=drafted.planned,
-        assertions=list(_assertions(journal)),
+        assertions=list(_assertions(journal, codes)),
         notes=notes,
         left_out=left_out + drafted.empty,
     )
@@ -65,11 +79,12 @@ def plan(journal: reading.Journal, *, chosen_digits: Mapping[str, int], may_roun
 class _Transactions:
     """The planned transactions, and what is to be said about them."""
 
-    def __init__(self, journal: reading.Journal, exponents: Mapping[str, int], *, may_round: bool) -> None:
+    def __init__(
+        self, journal: reading.Journal, exponents: Mapping[str, int], codes: Mapping[str, str], *, may_round: bool
+    ) -> None:
         entries = [entry for entry in journal.entries if isinstance(entry, data.Transaction)]
-        names = {posting.account for entry in entries for posting in entry.postings}
-        paths = {name: chart.path_of(name, journal.options) for name in names}
-        self._converter = lines.Converter(exponents, paths, may_round=may_round)
+        self._converter = lines.Converter(exponents, chart.paths(journal), codes=codes, may_round=may_round)
+        self._is_own = any(own.read(entry.meta).path for entry in journal.entries if isinstance(entry, data.Open))
         self._namer = references.Namer()
         self._words_lost: list[Note] = []
         self.empty: Counter[str] = Counter()
@@ -79,18 +94,24 @@ class _Transactions:
 
     def _plan(self, entry: data.Transaction) -> Iterator[PlannedTransaction]:
         place = reading.place_of(entry.meta)
+        if self._is_own:
+            entry = entry._replace(postings=_as_written(entry.postings))
         converted = self._converter.convert(entry)
         self.empty["lines of zero"] += converted.zeros
         if not converted.postings:
             self.empty["transactions of zero"] += 1
             self._words_lost.append(Note(place=place, text="moves nothing and is left out"))
             return
-        fitted = words.of_transaction(entry, converted.written)
+        noted = own.read(entry.meta)
+        fitted = words.of_transaction(entry, converted.written, noted)
         self._words_lost += (Note(place=place, text=text) for text in fitted.lost)
-        effective_at = datetime.combine(entry.date, time.min, tzinfo=UTC)
+        effective_at = noted.effective_at(datetime.combine(entry.date, time.min, tzinfo=UTC))
+        reference = noted.reference
+        if reference is None:
+            reference = self._namer.name(effective_at, converted.postings, fitted.description, fitted.metadata)
         wanted = model.NewTransaction(
             postings=converted.postings,
-            reference=self._namer.name(effective_at, converted.postings, fitted.description, fitted.metadata),
+            reference=reference,
             description=fitted.description,
             effective_at=effective_at,
             metadata=fitted.metadata,
@@ -98,15 +119,48 @@ class _Transactions:
         yield PlannedTransaction(place=place, wanted=wanted, effective_at=effective_at)
 
 
-def _assertions(journal: reading.Journal) -> Iterator[Assertion]:
+def _as_written(postings: Sequence[data.Posting]) -> list[data.Posting]:
+    """Return them in the journal's order, which Beancount changes where there are several currencies.
+
+    Only for what we exported: other journals have been loaded in Beancount's order, and would seem changed.
+    """
+    return sorted(postings, key=lambda posting: reading.place_of(posting.meta).line)
+
+
+def _require_readable_notes(journal: reading.Journal) -> None:
+    """Refuse what an export of our own noted and somebody has spoilt."""
+    problems = []
+    for entry in journal.entries:
+        noted = own.read(entry.meta)
+        try:
+            noted.digits(), noted.metadata(), noted.limits()
+            if isinstance(entry, data.Transaction):
+                noted.effective_at(datetime.combine(entry.date, time.min, tzinfo=UTC))
+        except ValueError as exc:
+            problems.append(_note(reading.place_of(entry.meta), f"cannot read what an export noted: {exc}"))
+    if problems:
+        raise JournalError(problems)
+
+
+def _under_its_code(currency: PlannedCurrency, codes: Mapping[str, str]) -> PlannedCurrency:
+    code = codes.get(currency.currency.code, currency.currency.code)
+    return replace(currency, currency=model.Currency(code=code, exponent=currency.currency.exponent))
+
+
+def _is_left_out(entry: data.Directive) -> bool:
+    return type(entry) in LEFT_OUT and not (isinstance(entry, data.Commodity) and own.read(entry.meta).own)
+
+
+def _assertions(journal: reading.Journal, codes: Mapping[str, str]) -> Iterator[Assertion]:
+    paths = chart.paths(journal)
     for entry in journal.entries:
         if isinstance(entry, data.Balance):
             place = reading.place_of(entry.meta)
             expected, currency = reading.amount_of(entry.amount)
             yield Assertion(
                 place=place,
-                path=chart.path_of(entry.account, journal.options),
-                currency=currency,
+                path=paths[entry.account],
+                currency=codes.get(currency, currency),
                 date=entry.date,
                 expected=expected,
                 tolerance=balance.get_balance_tolerance(entry, journal.options),  # type: ignore[no-untyped-call]

@@ -32,11 +32,20 @@ class Lines:
 class Converter:
     """Converts the transactions of one journal, and keeps what it rounded and what it must not round.
 
-    Shape: `paths` are the ledger's paths by the journal's names. Sums are exact if the caller's decimal context is.
+    Shape: `paths` and `codes` are the ledger's by the journal's names; a code that is missing is the same in both.
+    Sums are exact if the caller's decimal context is.
     """
 
-    def __init__(self, exponents: Mapping[str, int], paths: Mapping[str, str], *, may_round: bool) -> None:
+    def __init__(
+        self,
+        exponents: Mapping[str, int],
+        paths: Mapping[str, str],
+        *,
+        codes: Mapping[str, str] | None = None,
+        may_round: bool,
+    ) -> None:
         self._exponents = exponents
+        self._codes = codes or {}
         self._paths = paths
         self._may_round = may_round
         self.rounded: list[Note] = []
@@ -52,9 +61,10 @@ class Converter:
             left_over[code] += number
             if number:
                 written.append((len(postings), posting))
-                postings.append(_line(self._paths[posting.account], code, number))
+                postings.append(line(self._paths[posting.account], self._codes.get(code, code), number))
+        named = {self._codes.get(code, code): number for code, number in left_over.items()}
         zeros = len(entry.postings) - len(postings)
-        return Lines(postings=[*postings, *_trading(left_over)], written=written, zeros=zeros)
+        return Lines(postings=[*postings, *trading(named)], written=written, zeros=zeros)
 
     def _fit(self, entry: data.Transaction, posting: data.Posting) -> tuple[Decimal, str]:
         """Return the amount with the digits of its currency; what an author wrote is rounded only if allowed."""
@@ -76,12 +86,14 @@ def _round(number: Decimal, exponent: int) -> Decimal:
     return number.quantize(Decimal(1).scaleb(-exponent), rounding=decimal.ROUND_HALF_EVEN)
 
 
-def _trading(left_over: Mapping[str, Decimal]) -> Iterator[model.NewPosting]:
+def trading(left_over: Mapping[str, Decimal]) -> Iterator[model.NewPosting]:
+    """Yield what a transaction leaves over by currency, against the trading accounts."""
     for code, number in left_over.items():
         if number:
-            yield _line(f"{TRADING_PREFIX}{code}", code, -number)
+            yield line(f"{TRADING_PREFIX}{code}", code, -number)
 
 
-def _line(path: str, code: str, number: Decimal) -> model.NewPosting:
+def line(path: str, code: str, number: Decimal) -> model.NewPosting:
+    """Return a posting of a signed amount that is not zero."""
     side = model.Side.DEBIT if number > 0 else model.Side.CREDIT
     return model.NewPosting(account=path, currency=code, side=side, amount=number.copy_abs())

@@ -67,13 +67,16 @@ def load(plan: Plan, destination: Destination, *, keep_going: bool, progress: Pr
     """
     if not keep_going and not destination.whole:
         _require_own_assertions(plan)
-    ledger_made = destination.make_ledger()
+    ledger_made = destination.make_ledger({})
     known = destination.accounts()
     currencies_declared = opening.declare_currencies(plan.currencies, destination)
     accounts_opened = opening.open_accounts(plan.accounts, destination, known)
-    reconciled = references.reconcile(plan.transactions, _recorded_before(plan, destination))
+    reconciled = references.reconcile(
+        plan.transactions, _recorded_before(plan, destination), prefix=plan.reference_prefix
+    )
     reopened = opening.reopen_accounts(reconciled.new, destination, known)
     _record(reconciled.new, destination, progress)
+    opening.limit_accounts(plan.accounts, destination, known)
     accounts_closed = opening.close_accounts(plan.accounts, destination, known, reopened)
     failures = assertions.failures(plan.assertions, destination.movements({each.path for each in plan.assertions}))
     if failures and destination.whole and not keep_going:

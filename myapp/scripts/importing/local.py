@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from myapp.api.exchange import book, lines, ndjson
 from myapp.ledger import errors, model, operations, queries, recording
-from myapp.scripts.importing import references
 from myapp.scripts.importing.assertions import Movement
 from myapp.scripts.importing.destination import BatchRefused, Known
 
 PAGE_SIZE = 1_000
+MILLISECOND = timedelta(milliseconds=1)
 
 
 class Local:
@@ -28,11 +30,11 @@ class Local:
         self._name = name
         self._ledger: model.Ledger
 
-    def make_ledger(self) -> bool:
+    def make_ledger(self, metadata: Mapping[str, str]) -> bool:
         try:
             self._ledger = queries.get_ledger(self._session, self._name)
         except errors.NotFound:
-            self._ledger = operations.create_ledger(self._session, self._name, metadata={}, now=self._now)
+            self._ledger = operations.create_ledger(self._session, self._name, metadata=metadata, now=self._now)
             return True
         return False
 
@@ -58,13 +60,31 @@ class Local:
         operations.change_account(self._session, self._ledger, path, change, expected_version=None, now=self._now)
 
     def references(self, _first: datetime, _last: datetime) -> set[str]:
-        return set(queries.list_references(self._session, self._ledger, prefix=references.PREFIX))
+        return set(queries.list_references(self._session, self._ledger, prefix=""))
 
-    def record(self, wanted: Sequence[model.NewTransaction]) -> None:
+    def recorded(self) -> Iterator[lines.Transaction]:
+        return ndjson.transactions(book.read(self._session, self._ledger, queries.Period()))
+
+    def record(self, wanted: Sequence[model.NewTransaction], *, at: int | None = None) -> Sequence[UUID]:  # noqa: ARG002
         try:
-            operations.record(self._session, self._ledger, wanted, now=self._now, form=self._form)
+            made = operations.record(self._session, self._ledger, wanted, now=self._tick(), form=self._form)
         except errors.Refusal as exc:
             raise BatchRefused(str(exc), index=exc.index) from exc
+        return [each.id for each in made.transactions]
+
+    def post_hold(self, wanted: model.HoldPost, *, at: int) -> UUID:  # noqa: ARG002
+        return operations.post_holds(self._session, self._ledger, [wanted], now=self._tick()).transactions[0].id
+
+    def void_hold(self, hold_id: UUID, *, at: int) -> None:  # noqa: ARG002
+        operations.void_holds(self._session, self._ledger, [hold_id], now=self._tick())
+
+    def reverse(self, wanted: model.NewReversal, *, at: int) -> UUID:  # noqa: ARG002
+        return operations.reverse(self._session, self._ledger, wanted, now=self._tick()).transactions[0].id
+
+    def _tick(self) -> datetime:
+        """Return the time, later at each call: ids sort by their millisecond, and what is loaded keeps its order."""
+        self._now = max(datetime.now(UTC), self._now + MILLISECOND)
+        return self._now
 
     def movements(self, paths: Collection[str]) -> Iterator[Movement]:
         """Yield a movement for each account, currency and effective time, summed by the database."""

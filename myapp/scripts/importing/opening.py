@@ -29,8 +29,9 @@ def declare_currencies(wanted: Sequence[PlannedCurrency], destination: Destinati
     ]
     if too_fine:
         raise JournalError(too_fine)
-    for currency in missing:
-        destination.declare(currency)
+    for each in wanted:
+        if each.currency in missing or (each.is_declared and known[each.currency.code] == each.currency.exponent):
+            destination.declare(each.currency)
     return len(missing)
 
 
@@ -70,6 +71,20 @@ def reopen_accounts(
     return reopened
 
 
+def limit_accounts(wanted: Sequence[PlannedAccount], destination: Destination, known: Mapping[str, Known]) -> None:
+    """Set the limits of the accounts that are new.
+
+    Raises:
+        JournalError: the ledger refuses them, since the balance is outside.
+    """
+    for each in wanted:
+        if each.limits and each.account.path not in known:
+            try:
+                destination.change_account(each.account.path, model.AccountChange(limits=each.limits))
+            except errors.MyappError as exc:
+                raise JournalError([Note(place=each.place, text=str(exc))]) from exc
+
+
 def close_accounts(
     wanted: Sequence[PlannedAccount], destination: Destination, known: Mapping[str, Known], reopened: Collection[str]
 ) -> int:
@@ -83,6 +98,8 @@ def close_accounts(
     for each in closing:
         path = each.account.path
         before = known[path].metadata if path in known else each.account.metadata
-        metadata = {**before, CLOSED_KEY: each.account.metadata[CLOSED_KEY]}
+        # An account of our own export closes as it is.
+        day = each.account.metadata.get(CLOSED_KEY)
+        metadata = None if day is None else {**before, CLOSED_KEY: day}
         destination.change_account(path, model.AccountChange(closed=True, metadata=metadata))
     return len(closing)

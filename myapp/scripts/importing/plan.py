@@ -6,7 +6,7 @@ Amounts are exact Decimals in the currency's own unit. A journal's dates are the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -54,6 +54,8 @@ class PlannedCurrency:
 
     currency: model.Currency
     place: Place
+    # Whether the journal declares it, also where everybody knows it or nothing is in it.
+    is_declared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,8 @@ class PlannedAccount:
     place: Place
     account: model.NewAccount
     closes: bool = False
+    # Set once everything is recorded, since a ledger may have had others before.
+    limits: Mapping[str, model.NewLimits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,3 +104,5 @@ class Plan:
     assertions: Sequence[Assertion]
     notes: Sequence[Note]
     left_out: Mapping[str, int]
+    # How the references begin that are made of what a transaction says.
+    reference_prefix: str = "beancount:"

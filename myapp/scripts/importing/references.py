@@ -28,7 +28,8 @@ _WORDS_LENGTH = 8
 class Namer:
     """Gives each transaction of one journal its reference, in the journal's order."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = PREFIX) -> None:
+        self._prefix = prefix
         self._seen: Counter[str] = Counter()
 
     def name(
@@ -43,7 +44,7 @@ class Namer:
         words = _digest([description or "", *(f"{key}\t{value}" for key, value in sorted(metadata.items()))])
         content = f"{money}-{words[:_WORDS_LENGTH]}"
         self._seen[content] += 1
-        return f"{PREFIX}{content}-{self._seen[content]}"
+        return f"{self._prefix}{content}-{self._seen[content]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +60,12 @@ class Reconciled:
     gone: Sequence[str]
 
 
-def reconcile(wanted: Sequence[PlannedTransaction], recorded: Collection[str]) -> Reconciled:
-    """Compare the journal's transactions with the references of earlier imports that the ledger has."""
-    unmatched = set(recorded) - {each.reference for each in wanted}
+def reconcile(wanted: Sequence[PlannedTransaction], recorded: Collection[str], *, prefix: str = PREFIX) -> Reconciled:
+    """Compare the journal's transactions with the references that the ledger has.
+
+    Those that begin with the prefix are of earlier imports; of the others nobody expects to be in the journal.
+    """
+    unmatched = {each for each in recorded if each.startswith(prefix)} - {each.reference for each in wanted}
     by_money: dict[str, list[str]] = {}
     for reference in sorted(unmatched, reverse=True):
         by_money.setdefault(_money(reference), []).append(reference)
@@ -81,7 +85,7 @@ def reconcile(wanted: Sequence[PlannedTransaction], recorded: Collection[str]) -
 
 
 def _money(reference: str) -> str:
-    return reference.removeprefix(PREFIX).partition("-")[0]
+    return reference.rpartition(":")[2].partition("-")[0]
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
+import msgspec
+
+from myapp.api.exchange import lines
 from myapp.ledger import currencies, model
-from myapp.scripts.importing import references
 from myapp.scripts.importing.assertions import Movement
 from myapp.scripts.importing.destination import BatchRefused, Known
 from myapp.scripts.importing.service import Json, Service, ServiceError
@@ -15,6 +18,8 @@ from myapp.scripts.importing.service import Json, Service, ServiceError
 # Answers that speak of the batch itself, and not of the way to it.
 NOT_FOUND = 404
 REFUSED = (409, 422)
+
+_decoder = msgspec.json.Decoder(lines.Line)
 
 
 class Remote:
@@ -26,13 +31,13 @@ class Remote:
         self._service = service
         self._path = ("ledgers", name)
 
-    def make_ledger(self) -> bool:
+    def make_ledger(self, metadata: Mapping[str, str]) -> bool:
         try:
             self._service.get(*self._path)
         except ServiceError as exc:
             if exc.status != NOT_FOUND:
                 raise
-            self._service.post("ledgers", body={"name": self._path[-1]})
+            self._service.post("ledgers", body={"name": self._path[-1], "metadata": dict(metadata)})
             return True
         return False
 
@@ -57,7 +62,9 @@ class Remote:
         self._service.post(*self._path, "accounts", body=body)
 
     def change_account(self, path: str, change: model.AccountChange) -> None:
-        body: Json = {"closed": change.closed}
+        body: Json = {} if change.closed is None else {"closed": change.closed}
+        if change.limits is not None:
+            body["limits"] = {code: _limits(limits) for code, limits in change.limits.items()}
         if change.metadata is not None:
             body["metadata"] = dict(change.metadata)
         self._service.patch(*self._path, "accounts", path, body=body)
@@ -66,23 +73,49 @@ class Remote:
         after_last = last + timedelta(days=1)
         window = {"from": first.date().isoformat(), "to": after_last.date().isoformat()}
         found = (each["reference"] for each in self._service.items(*self._path, "transactions", **window))
-        return {reference for reference in found if reference is not None and reference.startswith(references.PREFIX)}
+        return {reference for reference in found if reference is not None}
 
-    def record(self, wanted: Sequence[model.NewTransaction]) -> None:
+    def recorded(self) -> Iterator[lines.Transaction]:
+        for text in self._service.text_lines(*self._path, "export"):
+            line = _decoder.decode(text)
+            if isinstance(line, lines.Transaction):
+                yield line
+
+    def record(self, wanted: Sequence[model.NewTransaction], *, at: int | None = None) -> Sequence[UUID]:
+        body = {"transactions": [_encode(each) for each in wanted]}
         try:
-            self._service.post(
-                *self._path, "transactions", "batch", body={"transactions": [_encode(each) for each in wanted]}
-            )
+            made = self._service.post(*self._path, "transactions", "batch", body=body, at=at)
+            return [UUID(each["id"]) for each in made["items"]]
         except ServiceError as exc:
             if exc.status in REFUSED and exc.index is not None:
                 raise BatchRefused(str(exc), index=exc.index) from exc
             raise
+
+    def post_hold(self, wanted: model.HoldPost, *, at: int) -> UUID:
+        body = {**_remark(wanted), "final": wanted.final, "postings": _postings(wanted.postings or ())}
+        return self._belonging(wanted.hold_id, "post", body, at=at)
+
+    def void_hold(self, hold_id: UUID, *, at: int) -> None:
+        self._belonging(hold_id, "void", {}, at=at)
+
+    def reverse(self, wanted: model.NewReversal, *, at: int) -> UUID:
+        return self._belonging(wanted.transaction_id, "reverse", _remark(wanted), at=at)
+
+    def _belonging(self, to: UUID, verb: str, body: Json, *, at: int) -> UUID:
+        made = self._service.post(*self._path, "transactions", str(to), verb, body=body, at=at)
+        return UUID(made["id"])
 
     def movements(self, paths: Collection[str]) -> Iterator[Movement]:
         for path in sorted(self.accounts()):
             if any(path == asked or path.startswith(f"{asked}:") for asked in paths):
                 for line in self._service.items(*self._path, "accounts", path, "postings"):
                     yield _movement(path, line)
+
+
+def _limits(of: model.NewLimits | None) -> Json | None:
+    if of is None:
+        return None
+    return {name: f"{end:f}" for name, end in (("min", of.min), ("max", of.max)) if end is not None}
 
 
 def _movement(path: str, line: Json) -> Movement:
@@ -92,13 +125,22 @@ def _movement(path: str, line: Json) -> Movement:
 
 
 def _encode(wanted: model.NewTransaction) -> Json:
+    encoded = {**_remark(wanted), "postings": _postings(wanted.postings)}
+    if wanted.pending:
+        encoded["pending"] = True
+        encoded["expires_at"] = wanted.expires_at.isoformat() if wanted.expires_at is not None else None
+    return encoded
+
+
+def _remark(wanted: model.NewTransaction | model.HoldPost | model.NewReversal) -> Json:
+    """Return what is said of a transaction besides its postings."""
     return {
         "reference": wanted.reference,
         "description": wanted.description,
         "effective_at": wanted.effective_at.isoformat() if wanted.effective_at is not None else None,
         "metadata": dict(wanted.metadata),
-        "postings": [
-            {"account": each.account, "currency": each.currency, each.side.value: f"{each.amount:f}"}
-            for each in wanted.postings
-        ],
     }
+
+
+def _postings(of: Iterable[model.NewPosting]) -> list[Json]:
+    return [{"account": each.account, "currency": each.currency, each.side.value: f"{each.amount:f}"} for each in of]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from myapp.scripts.importing.dump import Dump
 from myapp.scripts.importing.loading import Outcome
 from myapp.scripts.importing.plan import Note, Plan
+from myapp.scripts.importing.replaying import Replayed
 
 NOTES_SHOWN = 20
 GONE_SHOWN = 5
@@ -26,6 +28,14 @@ def lines(plan: Plan, outcome: Outcome, *, ledger: str, seconds: float, all_note
     yield from _gone(found.gone)
     yield from _notes(plan.notes, all_notes=all_notes)
     yield from _failures(outcome)
+
+
+def of_replay(found: Dump, done: Replayed, *, ledger: str, seconds: float) -> Iterator[str]:
+    """Yield the summary of a ledger that was loaded."""
+    yield f"Ledger {ledger}{' (new)' if done.ledger_made else ''}, in {seconds:.1f} seconds"
+    yield f"  currencies    {_new_and_there(done.currencies_declared, len(found.currencies), 'declared')}"
+    yield f"  accounts      {_new_and_there(done.accounts_opened, len(found.accounts), 'opened')}"
+    yield f"  transactions  {done.recorded:,} recorded, {done.there:,} already there"
 
 
 def _new_and_there(new: int, wanted: int, verb: str) -> str:

@@ -69,8 +69,26 @@ class Service:
             page = self.get(*path, limit=str(PAGE_SIZE), after=page["next"], **query)
             yield from page["items"]
 
-    def post(self, *path: str, body: Mapping[str, object]) -> Json:
-        return self._request("POST", address(*path), body)
+    def text_lines(self, *path: str, **query: str) -> Iterator[bytes]:
+        """Yield the lines of an answer that is no JSON; one that breaks is an error, and not repeated."""
+        self._connection.request(
+            "GET", self._base + address(*path, **query), headers={**self._headers, "Accept": "*/*"}
+        )
+        response = self._connection.getresponse()
+        if response.status != http.client.OK:
+            raise ServiceError(response.status, _parse(response.read()))
+        try:
+            yield from response
+        except (OSError, http.client.HTTPException) as exc:
+            raise Unreachable(f"The service at {self._url} broke off: {str(exc) or type(exc).__name__}") from exc
+        finally:
+            # What was not read would be in the way of the next answer.
+            if not response.isclosed():
+                self._connection.close()
+
+    def post(self, *path: str, body: Mapping[str, object], at: int | None = None) -> Json:
+        """Post a body; `at` tells it from an equal one before it."""
+        return self._request("POST", address(*path), body, at=at)
 
     def put(self, *path: str, body: Mapping[str, object]) -> Json:
         return self._request("PUT", address(*path), body)
@@ -81,7 +99,9 @@ class Service:
     def close(self) -> None:
         self._connection.close()
 
-    def _request(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Json:
+    def _request(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, *, at: int | None = None
+    ) -> Json:
         """Return the answer's JSON.
 
         Raises:
@@ -92,7 +112,7 @@ class Service:
         attempt = 1
         while True:
             try:
-                return self._attempt(method, path, sent)
+                return self._attempt(method, path, sent, at)
             except (OSError, http.client.HTTPException) as exc:
                 self._connection.close()
                 if attempt == ATTEMPTS:
@@ -105,12 +125,12 @@ class Service:
             time.sleep(min(2 ** (attempt - 1), WAIT_SECONDS_MAX))
             attempt += 1
 
-    def _attempt(self, method: str, path: str, sent: bytes | None) -> Json:
+    def _attempt(self, method: str, path: str, sent: bytes | None, at: int | None) -> Json:
         headers = dict(self._headers)
         if sent is not None:
             headers["Content-Type"] = "application/json"
         if method == "POST" and sent is not None:
-            headers["Idempotency-Key"] = hashlib.sha256(path.encode() + b"\0" + sent).hexdigest()
+            headers["Idempotency-Key"] = _key(path, sent, at)
         self._connection.request(method, self._base + path, body=sent, headers=headers)
         response = self._connection.getresponse()
         content = response.read()
@@ -124,6 +144,11 @@ def address(*path: str, **query: str) -> str:
     """Return the path and query of an address under /v1; each segment is quoted."""
     segments = "/".join(quote(segment, safe=":") for segment in ("v1", *path))
     return f"/{segments}?{urlencode(query)}" if query else f"/{segments}"
+
+
+def _key(path: str, sent: bytes, at: int | None) -> str:
+    said = path.encode() + b"\0" + sent + (b"" if at is None else b"\0%d" % at)
+    return hashlib.sha256(said).hexdigest()
 
 
 def _parse(content: bytes) -> Json:

@@ -14,43 +14,41 @@ Keys of our own contain a dot, which no key in a journal can, so they never meet
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import date
 
 from beancount.core import data, display_context, position
 
-KEY_LENGTH_MAX = 100
-VALUE_LENGTH_MAX = 1_000
-ENTRIES_MAX = 50
-DESCRIPTION_LENGTH_MAX = 1_000
+from myapp.scripts.importing import own
+from myapp.scripts.importing.fitting import Fitted, fit
 
 USUAL_FLAG = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """Text as a ledger holds it, and what had to be left off for it."""
-
-    description: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    lost: tuple[str, ...] = ()
-
-
-def of_transaction(entry: data.Transaction, lines: Iterable[tuple[int, data.Posting]]) -> Fitted:
+def of_transaction(entry: data.Transaction, lines: Iterable[tuple[int, data.Posting]], noted: own.Noted) -> Fitted:
     """Return the words of a transaction; `lines` are its postings by their line in the ledger."""
     lines = list(lines)
-    pairs = [*_own(entry), *_of_lines(lines), *_noted(entry.meta), *_noted_on_lines(lines)]
-    return _fit(" | ".join(filter(None, (entry.payee, entry.narration))), pairs)
+    pairs = [
+        *_own(entry),
+        *_of_lines(lines),
+        *noted.metadata().items(),
+        *_noted(noted.rest),
+        *_noted_on_lines(lines),
+    ]
+    fitted = fit(" | ".join(filter(None, (entry.payee, entry.narration))), pairs)
+    return replace(fitted, description=noted.description(fitted.description))
 
 
-def of_account(entry: data.Open, closed: date | None) -> Fitted:
-    """Return the words of an account."""
+def of_account(entry: data.Open, closed: date | None, noted: own.Noted) -> Fitted:
+    """Return the words of an account; one of our own export has all its metadata already."""
+    if noted.path is not None:
+        return fit("", [*noted.metadata().items(), *_noted(noted.rest)])
     pairs = [("beancount.opened", entry.date.isoformat())]
     if closed is not None:
         pairs.append(("beancount.closed", closed.isoformat()))
     if entry.booking is not None:
         pairs.append(("beancount.booking", entry.booking.name))
-    return _fit("", [*pairs, *_noted(entry.meta)])
+    return fit("", [*pairs, *_noted(noted.rest)])
 
 
 def of_line(posting: data.Posting) -> str:
@@ -88,25 +86,3 @@ def _noted(meta: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for key, value in meta.items():
         if key not in ("filename", "lineno") and not key.startswith("__"):
             yield key, "" if value is None else str(value)
-
-
-def _fit(description: str, pairs: Iterable[tuple[str, str]]) -> Fitted:
-    lost: list[str] = []
-    metadata: dict[str, str] = {}
-    for key, value in pairs:
-        if len(metadata) == ENTRIES_MAX or len(key) > KEY_LENGTH_MAX:
-            lost.append(f"left out {key}: there is room for {ENTRIES_MAX} notes")
-        else:
-            metadata[key] = _shortened(key, value, VALUE_LENGTH_MAX, lost)
-    fitted = _shortened("the description", description, DESCRIPTION_LENGTH_MAX, lost)
-    return Fitted(description=fitted or None, metadata=metadata, lost=tuple(lost))
-
-
-def _shortened(name: str, text: str, length_max: int, lost: list[str]) -> str:
-    # PostgreSQL cannot store it.
-    if "\x00" in text:
-        lost.append(f"took U+0000 out of {name}")
-        text = text.replace("\x00", "")
-    if len(text) > length_max:
-        lost.append(f"shortened {name} to {length_max} characters")
-    return text[:length_max]

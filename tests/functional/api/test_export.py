@@ -139,9 +139,8 @@ option "title" "{shop.name}"
         )
 
     def test_hledger_says_it_in_tags(self, shop: Shop) -> None:
-        wanted = sale(
-            effective_at="2026-03-01T10:00:00Z", reference="r-1", description="Sale; A", metadata={"a": "b,c"}
-        )
+        more = {"reference": "r-1", "description": "Sale; A", "metadata": {"a": "b,c"}}
+        wanted = sale(effective_at="2026-03-01T10:00:00Z", **more)
         shop.must(201, "POST", "transactions", wanted)
 
         answer = shop.call("GET", "export?format=hledger")
@@ -160,6 +159,7 @@ account income:sales  ; type:R
 
 2026-03-01 * (r-1) Sale A
     ; ledger-time:2026-03-01T10:00:00Z
+    ; ledger-reference:r-1
     ; ledger-description:Sale%3B A
     ; ledger-metadata:{{"a":"b%2Cc"}}
     assets:cash  12.50 USD

@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from myapp.api.exchange import book, export
 from myapp.api.exchange.schemas import Format
 from myapp.db import scope
-from myapp.ledger import model, operations, queries, words
+from myapp.ledger import errors, model, operations, queries, verify, words
 from myapp.ledger.model import AccountType, Side
 from myapp.ledger.recording import Form
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+LATER = datetime(9000, 1, 1, tzinfo=UTC)
 
 EXPONENTS = {
     "USD": 2, "JPY": 0, "ETH": 18, "HOOL": 4, "A": 1, "TRUE": 3, "NULLX": 0, "A-": 2, "A.": 2, "AX": 5,
@@ -117,8 +118,8 @@ def make(sessions: sessionmaker[Session], wanted: Wanted) -> str:
     with scope.session_scope(sessions) as session:
         ledger = operations.create_ledger(session, name, metadata=wanted.metadata, now=NOW)
         for code, exponent in EXPONENTS.items():
-            operations.declare_currency(session, ledger, model.Currency(code=code, exponent=exponent))
-        operations.declare_currency(session, ledger, model.Currency(code="EUR", exponent=2))
+            operations.declare_currency(session, ledger, model.Currency(code=code, exponent=exponent), now=NOW)
+        operations.declare_currency(session, ledger, model.Currency(code="EUR", exponent=2), now=NOW)
         for account in wanted.accounts:
             operations.open_account(session, ledger, account, now=NOW)
         for number, each in enumerate(wanted.transactions):
@@ -178,3 +179,49 @@ def sale(amount: str, **more: object) -> model.NewTransaction:
         model.NewPosting(account="income:sales", currency="USD", side=Side.CREDIT, amount=Decimal(amount)),
     ]
     return model.NewTransaction(postings=lines, effective_at=NOW, **more)  # type: ignore[arg-type]
+
+
+def hold_post_void_and_reverse(sessions: sessionmaker[Session], name: str) -> None:
+    """Hold twice, post one in two parts and give back its rest, void the other, reverse a post, and hold once more."""
+    with scope.session_scope(sessions) as session:
+        ledger = queries.get_ledger(session, name)
+
+        def at(minute: int) -> datetime:
+            return NOW + timedelta(minutes=minute)
+
+        def held(amount: str, minute: int, **more: object) -> model.Transaction:
+            wanted = replace(sale(amount), pending=True, **more)
+            made = operations.record(session, ledger, [wanted], now=at(minute), form=Form.STEPS)
+            return made.transactions[0]
+
+        first = held("10.00", 1, description="two parts", reference="hold-1")
+        second = held("5.00", 2, expires_at=LATER)
+        part = model.HoldPost(hold_id=first.id, postings=sale("4.00").postings, effective_at=NOW, metadata={"a": "1"})
+        posted = operations.post_holds(session, ledger, [part], now=at(3)).transactions[0]
+        last = model.HoldPost(hold_id=first.id, postings=sale("3.00").postings, final=True, reference="last")
+        operations.post_holds(session, ledger, [last], now=at(4))
+        operations.void_holds(session, ledger, [second.id], now=at(5))
+        operations.reverse(session, ledger, model.NewReversal(transaction_id=posted.id, effective_at=NOW), now=at(6))
+        held("7.00", 7)
+
+
+def counters(sessions: sessionmaker[Session], name: str) -> dict[str, object]:
+    """Return all four counters by path."""
+    with scope.session_scope(sessions, readonly=True) as session:
+        ledger = queries.get_ledger(session, name)
+        return {each.path: each.balances for each in queries.list_accounts(session, ledger, after=None, limit=1000)}
+
+
+def violations(sessions: sessionmaker[Session], name: str) -> list[str]:
+    with scope.session_scope(sessions, readonly=True) as session:
+        checks = verify.verify(session, queries.get_ledger(session, name))
+        return [check.name for check in checks if not check.holds]
+
+
+def exists(sessions: sessionmaker[Session], name: str) -> bool:
+    with scope.session_scope(sessions, readonly=True) as session:
+        try:
+            queries.get_ledger(session, name)
+        except errors.NotFound:
+            return False
+        return True

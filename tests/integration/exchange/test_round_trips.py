@@ -1,0 +1,146 @@
+"""What is exported and loaded into a new ledger is exported again as the same, from any ledger and in each format."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+
+from myapp import settings
+from myapp.api.exchange.schemas import Format
+from myapp.scripts import main
+from tests.integration.exchange import books
+
+pytestmark = pytest.mark.slow
+
+RANDOM = hypothesis.settings(
+    max_examples=20, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+)
+
+
+@pytest.fixture(autouse=True)
+def _directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
+    (tmp_path / "development.ini").write_text("[app:main]\nuse = egg:myapp\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(settings.URL_VARIABLE, database_url)
+
+
+def load(content: bytes, suffix: str) -> str:
+    """Load a file into a new ledger and return its name."""
+    name = f"loaded-{secrets.token_hex(8)}"
+    path = Path(f"{name}.{suffix}")
+    path.write_bytes(content)
+    assert main.main(["import", str(path), "--ledger", name]) == 0
+    return name
+
+
+class TestBeancount:
+    @RANDOM
+    @hypothesis.given(wanted=books.ledgers())
+    def test_comes_back_as_it_was(self, sessions: sessionmaker[Session], wanted: books.Wanted):
+        name = books.make(sessions, wanted)
+        first = books.exported(sessions, name, Format.BEANCOUNT)
+
+        loaded = load(first, "beancount")
+
+        assert books.exported(sessions, loaded, Format.BEANCOUNT).decode() == first.decode().replace(name, loaded)
+        assert books.balances(sessions, loaded) == books.balances(sessions, name)
+
+
+class TestNdjson:
+    @RANDOM
+    @hypothesis.given(wanted=books.ledgers())
+    def test_comes_back_as_it_was(self, sessions: sessionmaker[Session], wanted: books.Wanted):
+        name = books.make(sessions, wanted)
+        first = books.exported(sessions, name, Format.NDJSON)
+
+        loaded = load(first, "ndjson")
+
+        assert content(books.exported(sessions, loaded, Format.NDJSON)) == content(first)
+        assert books.balances(sessions, loaded) == books.balances(sessions, name)
+
+    def test_holds_and_reversals_come_back_as_they_were(self, sessions: sessionmaker[Session]):
+        name = books.make(sessions, books.Wanted(accounts=books.two_accounts(), transactions=[]))
+        books.hold_post_void_and_reverse(sessions, name)
+        first = books.exported(sessions, name, Format.NDJSON)
+
+        loaded = load(first, "ndjson")
+
+        assert content(books.exported(sessions, loaded, Format.NDJSON)) == content(first)
+        assert books.counters(sessions, loaded) == books.counters(sessions, name)
+        assert books.violations(sessions, loaded) == []
+
+    def test_goes_on_where_it_was_interrupted_and_changes_nothing_when_it_is_there(
+        self, sessions: sessionmaker[Session], capsys: pytest.CaptureFixture[str]
+    ):
+        sales = [books.sale(f"{number}.00") for number in range(1, 4)]
+        wanted = books.Wanted(accounts=books.two_accounts(), transactions=sales[:1])
+        begun = books.make(sessions, wanted)
+        whole = books.make(sessions, books.Wanted(accounts=books.two_accounts(), transactions=sales))
+        path = Path("whole.ndjson")
+        path.write_bytes(books.exported(sessions, whole, Format.NDJSON))
+
+        for expected in ("2 recorded, 1 already there", "0 recorded, 3 already there"):
+            assert main.main(["import", str(path), "--ledger", begun]) == 0
+            assert expected in capsys.readouterr().out
+
+        assert content(books.exported(sessions, begun, Format.NDJSON)) == content(path.read_bytes())
+
+    def test_is_refused_by_a_ledger_that_has_something_else(
+        self, sessions: sessionmaker[Session], capsys: pytest.CaptureFixture[str]
+    ):
+        names = [
+            books.make(sessions, books.Wanted(accounts=books.two_accounts(), transactions=[books.sale(amount)]))
+            for amount in ("1.00", "2.00")
+        ]
+        path = Path("one.ndjson")
+        path.write_bytes(books.exported(sessions, names[0], Format.NDJSON))
+        before = books.exported(sessions, names[1], Format.NDJSON)
+
+        assert main.main(["import", str(path), "--ledger", names[1]]) == 1
+
+        assert "the ledger has something else here" in capsys.readouterr().err
+        assert books.exported(sessions, names[1], Format.NDJSON) == before
+
+    @pytest.mark.parametrize("damage", ["last line", "a line", "half a line", "another file", "newer"])
+    def test_that_is_not_whole_is_refused_before_anything_is_loaded(
+        self, sessions: sessionmaker[Session], capsys: pytest.CaptureFixture[str], damage: str
+    ):
+        sales = [books.sale("1.00"), books.sale("2.00")]
+        name = books.make(sessions, books.Wanted(accounts=books.two_accounts(), transactions=sales))
+        lines = books.exported(sessions, name, Format.NDJSON).splitlines(keepends=True)
+        damaged = {
+            "last line": b"".join(lines[:-1]),
+            "a line": b"".join([*lines[:-2], lines[-1]]),
+            "half a line": b"".join(lines)[:-9],
+            "another file": b'{"line":"total","transactions":0,"postings":0}\n',
+            "newer": b"".join(lines).replace(b'"version":1', b'"version":2', 1),
+        }[damage]
+        path = Path("damaged.ndjson")
+        path.write_bytes(damaged)
+
+        assert main.main(["import", str(path), "--ledger", f"{name}-2"]) == 1
+
+        assert "damaged.ndjson" in capsys.readouterr().err
+        assert not books.exists(sessions, f"{name}-2")
+
+
+def content(exported: bytes) -> list[dict[str, Any]]:
+    """Return what is said, but for the ledger's name, ids and recorded times: an id is the place of what it is of."""
+    lines = [json.loads(line) for line in exported.splitlines()]
+    places = {line["id"]: place for place, line in enumerate(lines) if line["line"] == "transaction"}
+    for line in lines:
+        for name in ("name", "created_at", "recorded_at"):
+            line.pop(name, None)
+        for name in ("id", "pending_of", "reverses"):
+            if name in line:
+                line[name] = places[line[name]]
+        if line.get("status") == "pending" and "pending_of" in line:
+            # What gives back counts from when it is given back.
+            line.pop("effective_at")
+    return lines
