@@ -57,7 +57,7 @@ class Operation:
     def body_may_lack(self) -> bool:
         """Whether the body may be left out."""
         # A body need not be a class: it may be one of several.
-        return isinstance(self.body, type) and issubclass(self.body, schemas.MAY_BE_LEFT_OUT)
+        return isinstance(self.body, type) and issubclass(self.body, schemas.Optional)
 
     @property
     def path_parameters(self) -> Sequence[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import UNSET
 
 from myapp.api import schemas
+from myapp.api.holds import schemas as holds_schemas
 from myapp.ledger import errors
 
 AMOUNT = "amount"
@@ -45,9 +46,9 @@ def of_refusal(refusal: errors.Refusal, wanted: object) -> str:
     match wanted:
         case schemas.NewBatch(transactions=group):
             return _in_group("transactions", refusal, group)
-        case schemas.HoldsPost(holds=group) | schemas.HoldsVoid(holds=group):
+        case holds_schemas.HoldsPost(holds=group) | holds_schemas.HoldsVoid(holds=group):
             return _in_group("holds", refusal, group)
-        case schemas.NewTransaction() | schemas.Remark():
+        case schemas.NewTransaction() | holds_schemas.Remark():
             return _in_transaction(refusal, wanted)
         case _:
             return "".join(f"/{step}" for step in refusal.member)

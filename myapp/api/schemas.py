@@ -45,6 +45,10 @@ class Input(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Something a client sends."""
 
 
+class Optional(Input):
+    """Something a client may leave out altogether: nothing in it has to be said."""
+
+
 class Output(Struct):
     """Something the service answers."""
 
@@ -156,60 +160,6 @@ class NewTransaction(Input, kw_only=True):
     metadata: Metadata = {}
     pending: Annotated[bool, Meta(description="Whether it is a hold, which reserves until it is posted.")] = False
     expires_at: Annotated[Instant | None, Meta(description="When the hold gives back what it reserves.")] = None
-
-
-class Remark(Input, kw_only=True):
-    """What may be said of a transaction that follows from another; the body may be left out."""
-
-    reference: Reference | None = None
-    description: Annotated[Description, Meta(description="The other's description, when left out.")] | None = None
-    effective_at: Annotated[Instant | None, Meta(description="When it counts in the books; now, when left out.")] = None
-    metadata: Metadata = {}
-
-
-class HoldPost(Remark, kw_only=True):
-    """What to post of a hold; the body may be left out."""
-
-    postings: (
-        Annotated[
-            list[Annotated[HeldPosting, ONE_SIDE]],
-            Meta(
-                min_length=2,
-                max_length=model.POSTINGS_MAX,
-                description="A part of what remains; all of it, when left out.",
-                examples=[
-                    [
-                        {"account": "assets:cash", "debit": "10.00", "currency": "USD"},
-                        {"account": "income:sales", "credit": "10.00", "currency": "USD"},
-                    ]
-                ],
-            ),
-        ]
-        | None
-    ) = None
-    final: Annotated[bool, Meta(description="Whether the rest of the hold is given back.")] = False
-
-
-class Nothing(Input, kw_only=True):
-    """Nothing to say; the body may be left out."""
-
-
-# Bodies with nothing in them that has to be said.
-MAY_BE_LEFT_OUT = (Remark, Nothing)
-
-
-class HoldInGroup(HoldPost, kw_only=True):
-    """A hold, and what to post of it."""
-
-    id: UUID
-
-
-class HoldsPost(Input, kw_only=True):
-    holds: Annotated[list[HoldInGroup], Meta(min_length=1, max_length=model.BATCH_MAX)]
-
-
-class HoldsVoid(Input, kw_only=True):
-    holds: Annotated[list[UUID], Meta(min_length=1, max_length=model.BATCH_MAX)]
 
 
 class NewBatch(Input, kw_only=True):

@@ -89,7 +89,7 @@ def body_view(view: View, info: Any) -> View:
         return view
     decode = bodies.decoder(schema)
     # A body need not be a class: it may be one of several.
-    may_lack = isinstance(schema, type) and issubclass(schema, schemas.MAY_BE_LEFT_OUT)
+    may_lack = isinstance(schema, type) and issubclass(schema, schemas.Optional)
 
     def wrapped(context: Any, request: Any) -> Response:
         application: settings.Application = request.registry["myapp.settings"]

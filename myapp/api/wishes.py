@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import UNSET, UnsetType
 
 from myapp.api import fields, schemas
+from myapp.api.holds import schemas as holds_schemas
 from myapp.ledger import model
 
 
@@ -47,7 +48,7 @@ def transaction(of: schemas.NewTransaction) -> model.NewTransaction:
     )
 
 
-def hold_post(hold_id: UUID, of: schemas.HoldPost) -> model.HoldPost:
+def hold_post(hold_id: UUID, of: holds_schemas.HoldPost) -> model.HoldPost:
     return model.HoldPost(
         hold_id=hold_id,
         postings=None if of.postings is None else [_posting(posting) for posting in of.postings],
@@ -59,7 +60,7 @@ def hold_post(hold_id: UUID, of: schemas.HoldPost) -> model.HoldPost:
     )
 
 
-def reversal(transaction_id: UUID, of: schemas.Remark) -> model.NewReversal:
+def reversal(transaction_id: UUID, of: holds_schemas.Remark) -> model.NewReversal:
     return model.NewReversal(
         transaction_id=transaction_id,
         reference=of.reference,

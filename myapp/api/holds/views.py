@@ -9,6 +9,7 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from myapp.api import answers, expiry, idempotency, parameters, respond, schemas, security, wishes
+from myapp.api.holds import schemas as holds_schemas
 from myapp.api.request import AnyRequest, Request
 from myapp.ledger import model, operations
 
@@ -28,12 +29,12 @@ POST_REFUSALS = (
     route_name="post_hold",
     request_method="POST",
     permission=security.WRITE,
-    body=schemas.HoldPost,
+    body=holds_schemas.HoldPost,
     headers=("Idempotency-Key",),
     answers={201: schemas.Transaction},
     refusals=POST_REFUSALS,
 )
-def post_hold(request: Request[schemas.HoldPost, schemas.NoQuery]) -> Response:
+def post_hold(request: Request[holds_schemas.HoldPost, schemas.NoQuery]) -> Response:
     """Post a hold.
 
     All that remains of it, or the part that `postings` names; as often as something remains. With `final` the rest is
@@ -50,12 +51,12 @@ def post_hold(request: Request[schemas.HoldPost, schemas.NoQuery]) -> Response:
     route_name="void_hold",
     request_method="POST",
     permission=security.WRITE,
-    body=schemas.Nothing,
+    body=holds_schemas.Nothing,
     headers=("Idempotency-Key",),
     answers={200: schemas.Transaction},
     refusals=("not-pending", "period-locked"),
 )
-def void_hold(request: Request[schemas.Nothing, schemas.NoQuery]) -> Response:
+def void_hold(request: Request[holds_schemas.Nothing, schemas.NoQuery]) -> Response:
     """Void a hold.
 
     What it reserves is given back; what was posted of it stays posted. The answer is the hold.
@@ -71,7 +72,7 @@ def void_hold(request: Request[schemas.Nothing, schemas.NoQuery]) -> Response:
     route_name="reverse",
     request_method="POST",
     permission=security.WRITE,
-    body=schemas.Remark,
+    body=holds_schemas.Remark,
     headers=("Idempotency-Key",),
     answers={201: schemas.Transaction},
     refusals=(
@@ -83,7 +84,7 @@ def void_hold(request: Request[schemas.Nothing, schemas.NoQuery]) -> Response:
         "limit-exceeded",
     ),
 )
-def reverse_transaction(request: Request[schemas.Remark, schemas.NoQuery]) -> Response:
+def reverse_transaction(request: Request[holds_schemas.Remark, schemas.NoQuery]) -> Response:
     """Reverse a transaction.
 
     Once, by another with its sides swapped, which counts from now unless it says otherwise. Of a hold all that was
@@ -100,12 +101,12 @@ def reverse_transaction(request: Request[schemas.Remark, schemas.NoQuery]) -> Re
     route_name="post_holds",
     request_method="POST",
     permission=security.WRITE,
-    body=schemas.HoldsPost,
+    body=holds_schemas.HoldsPost,
     headers=("Idempotency-Key",),
     answers={201: schemas.BatchTransactions},
     refusals=POST_REFUSALS,
 )
-def post_holds(request: Request[schemas.HoldsPost, schemas.NoQuery]) -> Response:
+def post_holds(request: Request[holds_schemas.HoldsPost, schemas.NoQuery]) -> Response:
     """Post a group of holds.
 
     All of them or none, in their order. The answer has the transactions that post them; a refusal names the first hold
@@ -122,12 +123,12 @@ def post_holds(request: Request[schemas.HoldsPost, schemas.NoQuery]) -> Response
     route_name="void_holds",
     request_method="POST",
     permission=security.WRITE,
-    body=schemas.HoldsVoid,
+    body=holds_schemas.HoldsVoid,
     headers=("Idempotency-Key",),
     answers={200: schemas.BatchTransactions},
     refusals=("not-pending", "period-locked"),
 )
-def void_holds(request: Request[schemas.HoldsVoid, schemas.NoQuery]) -> Response:
+def void_holds(request: Request[holds_schemas.HoldsVoid, schemas.NoQuery]) -> Response:
     """Void a group of holds.
 
     All of them or none. The answer has the holds; a refusal names the first that failed in `index`.

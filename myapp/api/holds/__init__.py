@@ -1,0 +1,1 @@
+"""Holds, until they are posted, voided or expire; and the reversal of what is posted."""
