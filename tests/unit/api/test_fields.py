@@ -43,6 +43,20 @@ class TestInstant:
             fields.Instant.parse(text)
 
 
+class TestUntil:
+    @hypothesis.given(TIMES)
+    def test_is_the_time_that_was_written(self, time: datetime) -> None:
+        assert fields.Until.parse(time.isoformat()).at == time
+
+    @hypothesis.given(st.dates(datetime(1000, 1, 1).date(), datetime(9998, 12, 31).date()))  # noqa: DTZ001
+    def test_of_a_date_is_its_last(self, date: object) -> None:
+        assert fields.Until.parse(str(date)).at.isoformat() == f"{date}T23:59:59.999999+00:00"
+
+    def test_says_so(self) -> None:
+        with pytest.raises(ValueError, match="its last instant"):
+            fields.Until.parse("today")
+
+
 class TestPatterns:
     @pytest.mark.parametrize("pattern", fields.ADVICE)
     def test_end_where_the_text_ends(self, pattern: str) -> None:
