@@ -310,6 +310,7 @@ class EventType(enum.StrEnum):
     TRANSACTION_PENDING = "transaction.pending"
     TRANSACTION_VOIDED = "transaction.voided"
     TRANSACTION_EXPIRED = "transaction.expired"
+    PRICE_RECORDED = "price.recorded"
     BANK_LINES_IMPORTED = "bank_lines.imported"
     BANK_LINE_MATCHED = "bank_line.matched"
     BANK_LINE_UNMATCHED = "bank_line.unmatched"

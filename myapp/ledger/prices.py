@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from myapp.ledger import currencies, errors, ids, queries, words
-from myapp.ledger.model import Ledger, NewPrice, Price
+from myapp.ledger.events import writing
+from myapp.ledger.model import EventType, Ledger, NewPrice, Price
 from myapp.ledger.tables import prices
 
 
@@ -44,6 +45,9 @@ def record_prices(session: Session, ledger: Ledger, wanted: Sequence[NewPrice], 
         recorded.append(known[key])
     if new:
         session.execute(sa.insert(prices), [_row(ledger, price) for price in new])
+    writing.announce_all(
+        session, ledger.id, EventType.PRICE_RECORDED, payloads=[_payload(price) for price in new], now=now
+    )
     return recorded
 
 
@@ -68,6 +72,15 @@ def _newest(session: Session, ledger: Ledger, wanted: Sequence[NewPrice]) -> Seq
     keys = sorted({(each.currency, each.quote, each.effective_at) for each in wanted})
     query = sa.select(prices).where(prices.c.ledger_id == ledger.id, key.in_(keys)).order_by(prices.c.id)
     return [queries.price_of(row) for row in session.execute(query)]
+
+
+def _payload(price: Price) -> Mapping[str, object]:
+    return {
+        "currency": price.currency,
+        "quote": price.quote,
+        "price": format(price.price, "f"),
+        "effective_at": price.effective_at.isoformat(),
+    }
 
 
 def _row(ledger: Ledger, price: Price) -> Mapping[str, object]:

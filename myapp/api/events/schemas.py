@@ -12,7 +12,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from myapp.api import fields
-from myapp.api.fields import AccountPath, CurrencyCode, EventSeq, Exponent, LedgerName, Metadata, Moment
+from myapp.api.fields import AccountPath, CurrencyCode, EventSeq, Exponent, LedgerName, Metadata, Moment, PriceText
 from myapp.api.schemas import PAGE_SIZE, Input, Limits, Output, Transaction
 from myapp.ledger import bank
 from myapp.ledger.model import AccountType, EventType
@@ -112,6 +112,17 @@ class TransactionExpired(AnyEvent, tag="transaction.expired", kw_only=True):
     data: Transaction
 
 
+class PriceState(Output, kw_only=True):
+    currency: CurrencyCode
+    quote: CurrencyCode
+    price: PriceText
+    effective_at: Moment
+
+
+class PriceRecorded(AnyEvent, tag="price.recorded", kw_only=True):
+    data: PriceState
+
+
 class ImportedLines(Output, kw_only=True):
     account: AccountPath
     against: Annotated[AccountPath, Meta(description="The account whose postings the lines are matched with.")]
@@ -162,6 +173,7 @@ Event: TypeAlias = (
     | TransactionPending
     | TransactionVoided
     | TransactionExpired
+    | PriceRecorded
     | BankLinesImported
     | BankLineMatched
     | BankLineUnmatched
@@ -178,6 +190,7 @@ OF_TYPE: Mapping[EventType, type[Event]] = {
     EventType.TRANSACTION_PENDING: TransactionPending,
     EventType.TRANSACTION_VOIDED: TransactionVoided,
     EventType.TRANSACTION_EXPIRED: TransactionExpired,
+    EventType.PRICE_RECORDED: PriceRecorded,
     EventType.BANK_LINES_IMPORTED: BankLinesImported,
     EventType.BANK_LINE_MATCHED: BankLineMatched,
     EventType.BANK_LINE_UNMATCHED: BankLineUnmatched,

@@ -58,6 +58,17 @@ class TestRecord:
 
         assert [each[3] for each in listed(shop)] == ["1.1", "1.2", "1.1"]
 
+    def test_tells_of_each_that_is_new(self, shop: Shop) -> None:
+        record(shop, price("1.10"), price("1.1"), price("2", "2026-01-02"))
+        record(shop, price("1.10"))
+
+        told = shop.must(200, "GET", "events?types=price.recorded")["items"]
+
+        assert [event["data"] for event in told] == [
+            {"currency": "EUR", "quote": "USD", "price": text, "effective_at": f"2026-01-0{day}T00:00:00Z"}
+            for text, day in (("1.10", 1), ("2", 2))
+        ]
+
     def test_is_done_once_with_a_key(self, shop: Shop) -> None:
         body = {"prices": [price("1.1")]}
         first = shop.must(201, "POST", "prices", body, Idempotency_Key="k")
