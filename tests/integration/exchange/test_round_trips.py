@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
@@ -61,7 +59,7 @@ class TestNdjson:
 
         loaded = load(first, "ndjson")
 
-        assert content(books.exported(sessions, loaded, Format.NDJSON)) == content(first)
+        assert books.content(books.exported(sessions, loaded, Format.NDJSON)) == books.content(first)
         assert books.balances(sessions, loaded) == books.balances(sessions, name)
 
     def test_holds_and_reversals_come_back_as_they_were(self, sessions: sessionmaker[Session]):
@@ -71,7 +69,7 @@ class TestNdjson:
 
         loaded = load(first, "ndjson")
 
-        assert content(books.exported(sessions, loaded, Format.NDJSON)) == content(first)
+        assert books.content(books.exported(sessions, loaded, Format.NDJSON)) == books.content(first)
         assert books.counters(sessions, loaded) == books.counters(sessions, name)
         assert books.violations(sessions, loaded) == []
 
@@ -89,7 +87,7 @@ class TestNdjson:
             assert main.main(["import", str(path), "--ledger", begun]) == 0
             assert expected in capsys.readouterr().out
 
-        assert content(books.exported(sessions, begun, Format.NDJSON)) == content(path.read_bytes())
+        assert books.content(books.exported(sessions, begun, Format.NDJSON)) == books.content(path.read_bytes())
 
     def test_is_refused_by_a_ledger_that_has_something_else(
         self, sessions: sessionmaker[Session], capsys: pytest.CaptureFixture[str]
@@ -128,19 +126,3 @@ class TestNdjson:
 
         assert "damaged.ndjson" in capsys.readouterr().err
         assert not books.exists(sessions, f"{name}-2")
-
-
-def content(exported: bytes) -> list[dict[str, Any]]:
-    """Return what is said, but for the ledger's name, ids and recorded times: an id is the place of what it is of."""
-    lines = [json.loads(line) for line in exported.splitlines()]
-    places = {line["id"]: place for place, line in enumerate(lines) if line["line"] == "transaction"}
-    for line in lines:
-        for name in ("name", "created_at", "recorded_at"):
-            line.pop(name, None)
-        for name in ("id", "pending_of", "reverses"):
-            if name in line:
-                line[name] = places[line[name]]
-        if line.get("status") == "pending" and "pending_of" in line:
-            # What gives back counts from when it is given back.
-            line.pop("effective_at")
-    return lines

@@ -12,14 +12,17 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
+from myapp.api.exchange.schemas import Format
 from myapp.db.scope import session_scope
-from myapp.ledger import errors, model, queries
+from myapp.ledger import errors, model, operations, queries
 from myapp.scripts.importing import loading
 from myapp.scripts.importing import service as client
 from myapp.settings import URL_VARIABLE
+from tests.integration.exchange import books
 
 SERVICE = """\
 [app:main]
@@ -93,6 +96,42 @@ def transactions(sessions, name):
             )
 
     return transactions
+
+
+class TestExportedLedgerOverHttp:
+    def test_is_loaded_with_its_holds_and_limits_and_found_there_afterwards(
+        self, myapp, service, sessions, name, tmp_path
+    ):
+        original = books.make(
+            sessions,
+            books.Wanted(
+                accounts=books.two_accounts(),
+                # The same again is another one, though it says the same.
+                transactions=[books.sale("2.00"), books.sale("2.00")],
+                closed={"income:sales"},
+                bounds={"assets:cash": model.NewLimits(min=Decimal(-5), max=None)},
+                metadata={"kept": "for me"},
+            ),
+        )
+        with session_scope(sessions) as session:
+            ledger = queries.get_ledger(session, original)
+            change = model.AccountChange(closed=False)
+            operations.change_account(
+                session, ledger, "income:sales", change, expected_version=None, now=datetime.now(UTC)
+            )
+        books.hold_post_void_and_reverse(sessions, original)
+        path = tmp_path / "whole.ndjson"
+        path.write_bytes(books.exported(sessions, original, Format.NDJSON))
+
+        first = myapp("import", path, "--ledger", name, "--url", service)
+        second = myapp("import", path, "--ledger", name, "--url", service)
+
+        assert (first.code, first.err) == (0, "")
+        assert "transactions  9 recorded, 0 already there" in first.out
+        assert "transactions  0 recorded, 9 already there" in second.out
+        loaded = books.exported(sessions, name, Format.NDJSON)
+        assert books.content(loaded) == books.content(path.read_bytes())
+        assert books.counters(sessions, name) == books.counters(sessions, original)
 
 
 class TestImportOverHttp:
