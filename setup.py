@@ -50,6 +50,7 @@ TEST = [
     "pytest-xdist>=3.8",
     "ruff>=0.17",
     "schemathesis>=4.32",
+    "standardwebhooks>=1.1",
     "webtest>=3.0",
 ]
 

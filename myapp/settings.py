@@ -99,6 +99,10 @@ class Application:
     body_bytes_max: int = 16 * 1024 * 1024
     idempotency_days: int = 7
     followers_max: int = 4
+    webhook_timeout_seconds: float = 15.0
+    webhook_backoff_seconds: float = 5.0
+    webhook_disable_days: int = 5
+    webhook_private_targets: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +210,7 @@ class Setting:
     is_secret: bool = False
 
 
+DAYS = f"a number of days from 1 to {DAYS_MAX}"
 SECONDS = f"a number of seconds from {SECONDS_MIN} to {SECONDS_MAX}"
 URL = "sqlite:////path/to/file or postgresql://user:password@host:port/database"
 
@@ -259,13 +264,12 @@ APPLICATION: Sequence[Setting] = (
     Setting(key="myapp.auth", field="auth", read=Auth, expects=" | ".join(Auth)),
     Setting(key="myapp.recording", field="recording", read=Recording, expects=" | ".join(Recording)),
     Setting(key="myapp.body_bytes_max", field="body_bytes_max", read=_count, expects="a number of bytes from 1"),
-    Setting(
-        key="myapp.idempotency_days",
-        field="idempotency_days",
-        read=_days,
-        expects=f"a number of days from 1 to {DAYS_MAX}",
-    ),
+    Setting(key="myapp.idempotency_days", field="idempotency_days", read=_days, expects=DAYS),
     Setting(key="myapp.followers_max", field="followers_max", read=_size, expects="a whole number from 0"),
+    Setting(key="myapp.webhook_timeout_seconds", field="webhook_timeout_seconds", read=_seconds, expects=SECONDS),
+    Setting(key="myapp.webhook_backoff_seconds", field="webhook_backoff_seconds", read=_seconds, expects=SECONDS),
+    Setting(key="myapp.webhook_disable_days", field="webhook_disable_days", read=_days, expects=DAYS),
+    Setting(key="myapp.webhook_private_targets", field="webhook_private_targets", read=_switch, expects="on | off"),
 )
 
 SERVER: Sequence[Setting] = (

@@ -36,6 +36,10 @@ class TransactionCursor(Cursor, tag="transactions"):
     id: UUID
 
 
+class WebhookCursor(Cursor, tag="webhooks"):
+    id: UUID
+
+
 class StatementCursor(Cursor, tag="postings"):
     effective_at: fields.Instant
     balance_version: Annotated[int, msgspec.Meta(ge=0, le=VERSION_MAX)]

@@ -8,6 +8,7 @@
     ├── NotAcceptable          406 not-acceptable
     ├── TooLarge               413 too-large
     ├── UnsupportedMediaType   415 unsupported-media-type
+    ├── UrlNotAllowed          422 url-not-allowed
     └── ValidationFailed       422 validation-failed, with the field errors
 
 The exception views run while the database transaction is being given up, or after it was (pyramid_tm gives them what
@@ -80,6 +81,12 @@ class UnsupportedMediaType(ApiError):
     """The body is declared to be something else than JSON."""
 
     code = "unsupported-media-type"
+
+
+class UrlNotAllowed(ApiError):
+    """Nothing is sent to such an address."""
+
+    code = "url-not-allowed"
 
 
 class ValidationFailed(ApiError):

@@ -36,6 +36,7 @@ INSTANT = rf"^{_DATE}(?:T{_TIME}{_ZONE})?\Z"
 
 BASE64URL = r"^[A-Za-z0-9_-]*\Z"
 JSON_OR_CSV = r"^(?:json|csv)\Z"
+URL = r"^https?://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?(?:[/?][!-~]*)?\Z"
 
 _EVENT_TYPE = "|".join(re.escape(each.value) for each in model.EventType)
 EVENT_TYPE = rf"^(?:{_EVENT_TYPE})\Z"
@@ -62,6 +63,7 @@ ADVICE = {
     PATH: 'a path of names joined by colons, such as "assets:bank:checking"',
     BASE64URL: "what `next` said on the page before",
     PREFIX: 'the beginning of a path, such as "assets:"',
+    URL: "an address such as https://shop.example/hooks",
     EVENT_TYPE: f"one of {', '.join(model.EventType)}",
     EVENT_TYPES: f"one or more, with commas between them, of {', '.join(model.EventType)}",
     AMOUNT: _AN_AMOUNT,
@@ -130,6 +132,15 @@ Exponent = Annotated[
     int,
     Meta(
         ge=0, le=words.EXPONENT_MAX, description="Decimal digits of the currency: 2 for USD, 0 for JPY.", examples=[4]
+    ),
+]
+WebhookUrl = Annotated[
+    str,
+    Meta(
+        pattern=URL,
+        max_length=2000,
+        description="Where events are sent; https, and an address of the open internet.",
+        examples=["https://shop.example/hooks"],
     ),
 ]
 EventTypeName = Annotated[str, Meta(pattern=EVENT_TYPE, examples=["transaction.posted"])]

@@ -21,6 +21,7 @@ from myapp.ledger import idempotency
 from myapp.ledger.idempotency import Claim, StoredAnswer
 
 HEADER = "Idempotency-Key"
+OK = 200
 CREATED = 201
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
@@ -48,21 +49,36 @@ def claim(request: AnyRequest, *, variant: str = "") -> Claim | None:
     )
 
 
-def once(request: AnyRequest, scope_id: UUID, make: Callable[[], bytes], *, location: str) -> Response:
+def once(
+    request: AnyRequest, scope_id: UUID, make: Callable[[], bytes], *, location: str | Callable[[bytes], str]
+) -> Response:
     """Return the answer of `make`, or the one it gave to the first request with the same key.
 
+    Shape: `location` is the address of what was made, or finds it from the answer.
     Raises:
         IdempotencyMismatch, IdempotencyInProgress: the key stands for another request, or the first still runs.
     """
+    body, replayed = _once(request, scope_id, make, status=CREATED)
+    address = location if isinstance(location, str) else location(body)
+    return respond.created(body, location=address, replayed=replayed)
+
+
+def done_once(request: AnyRequest, scope_id: UUID, do: Callable[[], bytes]) -> Response:
+    """Return the answer of what is done to something that is there, as `once` does of what is made."""
+    body, replayed = _once(request, scope_id, do, status=OK)
+    return respond.answer(body, headers=[("Idempotency-Replayed", "true")] if replayed else [])
+
+
+def _once(request: AnyRequest, scope_id: UUID, make: Callable[[], bytes], *, status: int) -> tuple[bytes, bool]:
     claimed = claim(request)
     if claimed is None:
-        return respond.created(make(), location=location, replayed=False)
+        return make(), False
     stored = idempotency.take(request.dbsession, scope_id, claimed, now=request.now)
     if stored is not None:
-        return respond.created(stored.body, location=location, replayed=True)
+        return stored.body, True
     body = make()
-    idempotency.remember(request.dbsession, scope_id, claimed.key, StoredAnswer(status=CREATED, body=body))
-    return respond.created(body, location=location, replayed=False)
+    idempotency.remember(request.dbsession, scope_id, claimed.key, StoredAnswer(status=status, body=body))
+    return body, False
 
 
 def _request_hash(request: AnyRequest, variant: str) -> bytes:

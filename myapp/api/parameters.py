@@ -86,6 +86,17 @@ def bank_line_id(text: str) -> UUID:
     return UUID(text)
 
 
+def webhook_id(text: str) -> UUID:
+    """Return the id of a webhook as the address has it.
+
+    Raises:
+        NotFound: no webhook can have it.
+    """
+    if not _CANONICAL_UUID.match(text):
+        raise ledger_errors.NotFound(f"There is no webhook {text!r}: that is no webhook's id.")
+    return UUID(text)
+
+
 def currency_code(text: str) -> str:
     """Return the code of a currency that the address wants declared.
 

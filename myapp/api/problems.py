@@ -129,6 +129,8 @@ KINDS = _kinds(
      "It has no posting of the bank line's amount, currency and side on the account that the line is matched on."),
     ("missing-price", 422, "There is no price",
      "The report is to be valued, and a currency in it has no price at or before its time. Record or give one."),
+    ("url-not-allowed", 422, "Webhooks do not go there",
+     "Events are sent to https addresses only, unless the setting myapp.webhook_private_targets is on."),
     ("idempotency-mismatch", 422, "The key was used for another request",
      "This Idempotency-Key came before with another address or body. Use a new key for a new request."),
     ("internal", 500, "A fault of the service",

@@ -50,6 +50,11 @@ ROUTES = (
     ("account-statement", "/v1/ledgers/{ledger}/reports/account-statement"),
     ("proof", "/v1/ledgers/{ledger}/transactions/{id}/proof"),
     ("seals", "/v1/ledgers/{ledger}/seals"),
+    ("webhooks", "/v1/ledgers/{ledger}/webhooks"),
+    ("webhook", "/v1/ledgers/{ledger}/webhooks/{id}"),
+    ("webhook_replay", "/v1/ledgers/{ledger}/webhooks/{id}/replay"),
+    ("webhook_ping", "/v1/ledgers/{ledger}/webhooks/{id}/ping"),
+    ("webhook_secret", "/v1/ledgers/{ledger}/webhooks/{id}/secret"),
     ("verify", "/v1/ledgers/{ledger}/verify"),
 )
 

@@ -315,6 +315,8 @@ class EventType(enum.StrEnum):
     BANK_LINE_MATCHED = "bank_line.matched"
     BANK_LINE_UNMATCHED = "bank_line.unmatched"
     BANK_LINE_REJECTED = "bank_line.rejected"
+    WEBHOOK_PINGED = "webhook.pinged"
+    WEBHOOK_DISABLED = "webhook.disabled"
 
     @property
     def is_of_transaction(self) -> bool:
@@ -350,3 +352,43 @@ class Price:
     price: Decimal
     effective_at: datetime
     recorded_at: datetime
+
+
+class WebhookState(enum.StrEnum):
+    """Whether events are sent to it."""
+
+    ACTIVE = "active"
+    # By whoever may change it.
+    PAUSED = "paused"
+    # By the service, since it failed for too long.
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewWebhook:
+    """Where to send events; `types` None is all, `after` None those from now on."""
+
+    url: str
+    types: Sequence[str] | None = None
+    description: str | None = None
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """Where the events of a ledger are sent, in the order of their numbers; `position` is the last that was."""
+
+    id: UUID
+    url: str
+    types: Sequence[str] | None
+    description: str | None
+    secret: bytes = field(repr=False)
+    previous_secret: bytes | None = field(repr=False)
+    previous_until: datetime | None
+    state: WebhookState
+    position: int
+    failures: int
+    failing_since: datetime | None
+    last_error: str | None
+    due_at: datetime
+    created_at: datetime

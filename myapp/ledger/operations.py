@@ -28,22 +28,36 @@ from myapp.ledger.periods import change_ledger
 from myapp.ledger.prices import record_prices
 from myapp.ledger.recording import Form, outcome, request, statement, steps
 from myapp.ledger.tables import ledgers
+from myapp.ledger.webhooks.managing import (
+    change_webhook,
+    create_webhook,
+    ping_webhook,
+    remove_webhook,
+    replay_webhook,
+    rotate_webhook_secret,
+)
 
 __all__ = [
     "NUMBERING_ISOLATION",
     "Recorded",
     "change_account",
     "change_ledger",
+    "change_webhook",
     "create_ledger",
+    "create_webhook",
     "declare_currency",
     "dry_run",
     "expire_holds",
     "number_events",
     "open_account",
+    "ping_webhook",
     "post_holds",
     "record",
     "record_prices",
+    "remove_webhook",
+    "replay_webhook",
     "reverse",
+    "rotate_webhook_secret",
     "void_holds",
 ]
 

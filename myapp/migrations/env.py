@@ -25,6 +25,7 @@ from myapp.db.databases import pooler
 from myapp.db.two_databases import decisions
 from myapp.ledger import tables
 from myapp.ledger.bank import tables as bank_tables  # noqa: F401 (they join the same metadata)
+from myapp.ledger.webhooks import tables as webhook_tables  # noqa: F401
 
 # "myapp" as a number: the advisory lock of whoever migrates.
 MIGRATION_LOCK = int.from_bytes(b"myapp")

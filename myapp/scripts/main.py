@@ -20,6 +20,7 @@ from myapp.scripts import keys, prune, recover, seal, sweep, verify
 from myapp.scripts.bank import command as bank
 from myapp.scripts.bank import files as bank_files
 from myapp.scripts.bank import work as bank_work
+from myapp.scripts.delivering import command as delivering
 from myapp.scripts.importing import command as importing
 from myapp.scripts.importing import service
 
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_to(groups)
     seal.add_to(groups)
     verify.add_to(groups)
+    delivering.add_to(groups)
     return parser
 
 

@@ -16,6 +16,7 @@ from myapp import settings
 from myapp.db import engine as engines
 from myapp.ledger import tables
 from myapp.ledger.bank import tables as bank_tables  # noqa: F401 (they join the same metadata)
+from myapp.ledger.webhooks import tables as webhook_tables  # noqa: F401
 from myapp.migrations import head
 from tests import databases
 

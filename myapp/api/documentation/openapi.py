@@ -44,6 +44,7 @@ GROUPS = {
     "events": "Everything that happened in a ledger, in the order of the commits.",
     "reports": "What the books say at a time or of a period.",
     "prices": "What currencies are worth in others.",
+    "webhooks": "Addresses to which the events of a ledger are sent.",
     "verification": "Proof that the books are right.",
     "health": "For those who run the service.",
 }
@@ -250,7 +251,12 @@ def _answer(operation: Operation, status: int, kind: Any, by_type: Mapping[str, 
 
 
 EVERY_ANSWER = ("X-Request-Id", "Server-Timing")
-ANSWERS = {200: "Done.", 201: "Made.", 304: "Nothing changed since; there is no body."}
+ANSWERS = {
+    200: "Done.",
+    201: "Made.",
+    204: "Removed.",
+    304: "Nothing changed since; there is no body.",
+}
 
 
 def _answer_headers(operation: Operation, status: int) -> Json:

@@ -163,6 +163,19 @@ class BankLineRejected(AnyEvent, tag="bank_line.rejected", kw_only=True):
     data: RejectedProposals
 
 
+class WebhookState(Output, kw_only=True):
+    webhook: Annotated[UUID, Meta(description="Its id.")]
+    error: Annotated[str | None, Meta(description="What became of the last attempt.")] = None
+
+
+class WebhookPinged(AnyEvent, tag="webhook.pinged", kw_only=True):
+    data: WebhookState
+
+
+class WebhookDisabled(AnyEvent, tag="webhook.disabled", kw_only=True):
+    data: WebhookState
+
+
 Event: TypeAlias = (
     LedgerCreated
     | LedgerChanged
@@ -178,6 +191,8 @@ Event: TypeAlias = (
     | BankLineMatched
     | BankLineUnmatched
     | BankLineRejected
+    | WebhookPinged
+    | WebhookDisabled
 )
 
 OF_TYPE: Mapping[EventType, type[Event]] = {
@@ -195,6 +210,8 @@ OF_TYPE: Mapping[EventType, type[Event]] = {
     EventType.BANK_LINE_MATCHED: BankLineMatched,
     EventType.BANK_LINE_UNMATCHED: BankLineUnmatched,
     EventType.BANK_LINE_REJECTED: BankLineRejected,
+    EventType.WEBHOOK_PINGED: WebhookPinged,
+    EventType.WEBHOOK_DISABLED: WebhookDisabled,
 }
 
 

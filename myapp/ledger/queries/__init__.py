@@ -27,6 +27,7 @@ from myapp.ledger.queries.transactions import (
     list_transactions,
     load_transactions,
 )
+from myapp.ledger.queries.webhooks import get_webhook, list_webhooks
 from myapp.ledger.sealing import Seal
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "get_ledger",
     "get_proof",
     "get_transaction",
+    "get_webhook",
     "has_expired_holds",
     "has_unnumbered_events",
     "last_event_seq",
@@ -69,6 +71,7 @@ __all__ = [
     "list_references",
     "list_seals",
     "list_transactions",
+    "list_webhooks",
     "load_transactions",
     "movements",
     "price_of",

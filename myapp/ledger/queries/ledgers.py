@@ -18,7 +18,7 @@ def get_ledger(session: Session, name: str) -> Ledger:
     row = session.execute(sa.select(tables.ledgers).where(tables.ledgers.c.name == name)).one_or_none()
     if row is None:
         raise errors.NotFound(f"There is no ledger {name!r}.")
-    return _ledger(row)
+    return as_ledger(row)
 
 
 def list_ledgers(session: Session, *, after: str | None, limit: int, only: UUID | None = None) -> Sequence[Ledger]:
@@ -28,7 +28,7 @@ def list_ledgers(session: Session, *, after: str | None, limit: int, only: UUID 
         query = query.where(tables.ledgers.c.name > after)
     if only is not None:
         query = query.where(tables.ledgers.c.id == only)
-    return [_ledger(row) for row in session.execute(query)]
+    return [as_ledger(row) for row in session.execute(query)]
 
 
 def find_names(session: Session, ledger_ids: Collection[UUID]) -> Mapping[UUID, str]:
@@ -56,7 +56,7 @@ def exponents(session: Session, ledger: Ledger, codes: Collection[str]) -> Mappi
     return currencies.read(session, ledger.id, codes).of
 
 
-def _ledger(row: AnyRow) -> Ledger:
+def as_ledger(row: AnyRow) -> Ledger:
     return Ledger(
         id=row.id,
         name=row.name,

@@ -1,6 +1,6 @@
 """Seal epochs of events into Merkle trees that are chained.
 
-Revision: 0007, after 0004. Made: 2026-11-24. One new table, empty; nothing else is touched.
+Revision: 0007, after 0006. Made: 2026-11-24. One new table, empty; nothing else is touched.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

@@ -123,6 +123,7 @@ REACHED: dict[str, Callable[[Shop], Any]] = {
     "already-matched": lambda shop: _bank(shop, record={"to": SALES}, accept={}),
     "nothing-proposed": lambda shop: _bank(shop, accept={}),
     "not-matching": lambda shop: _bank(shop, accept={"transaction": "01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31"}),
+    "url-not-allowed": lambda shop: shop.call("POST", "webhooks", {"url": "http://shop.example"}),
     "idempotency-mismatch": _again,
 }
 

@@ -34,6 +34,7 @@ def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str
     held = shop.must(201, "POST", "transactions/batch", {"transactions": [sale(pending=True) for _ in range(42)]})
     holds = [each["id"] for each in held["items"]]
     part = {"postings": sale("1.00")["postings"]}
+    webhook = shop.must(201, "POST", "webhooks", {"url": "https://shop.example/"})["id"]
     key = {"Idempotency_Key": "new"}
     prices = [
         {"currency": "USD", "quote": "CHF", "price": "0.9", "effective_at": f"{n}-01-01"} for n in range(2000, 2040)
@@ -101,6 +102,14 @@ def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str
         "GET …/prices": ("GET", "prices", None, {}),
         "GET …/transactions/{id}/proof": ("GET", f"transactions/{recorded}/proof", None, {}),
         "GET …/seals": ("GET", "seals", None, {}),
+        "POST …/webhooks": ("POST", "webhooks", {"url": "https://shop.example/"}, {}),
+        "GET …/webhooks": ("GET", "webhooks", None, {}),
+        "GET …/webhooks/{id}": ("GET", f"webhooks/{webhook}", None, {}),
+        "PATCH …/webhooks/{id}": ("PATCH", f"webhooks/{webhook}", {"active": False}, {}),
+        "POST …/webhooks/{id}/replay": ("POST", f"webhooks/{webhook}/replay", {"after": 0}, {}),
+        "POST …/webhooks/{id}/ping": ("POST", f"webhooks/{webhook}/ping", {}, {}),
+        "POST …/webhooks/{id}/secret": ("POST", f"webhooks/{webhook}/secret", {}, {}),
+        "DELETE …/webhooks/{id}": ("DELETE", f"webhooks/{webhook}", None, {}),
         "GET …/verify": ("GET", "verify", None, {}),
         "GET /readyz": ("GET", "/readyz", None, {}),
         "GET /healthz": ("GET", "/healthz", None, {}),

@@ -1,0 +1,1 @@
+"""`myapp deliver`: send the events of ledgers to their webhooks."""
