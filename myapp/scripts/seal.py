@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from myapp.db import factory
 from myapp.db.scope import session_scope
-from myapp.ledger import model, sealing
+from myapp.ledger import errors, model, sealing
 from myapp.scripts import database, keys, numbering, which
 
 DESCRIPTION = """\
@@ -39,11 +40,17 @@ def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    code = 0
     with database.opened(options.ini, environ) as opened:
         for ledger in which.ledgers(opened.sessions, options):
             numbering.number_all(opened.sessions, ledger)
-            _seal(opened.sessions, ledger)
-    return 0
+            try:
+                _seal(opened.sessions, ledger)
+            except errors.Unsealable as exc:
+                # The other ledgers are sealed all the same.
+                print(f"myapp: {exc}", file=sys.stderr)
+                code = 1
+    return code
 
 
 def _seal(sessions: factory.Sessions, ledger: model.Ledger) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from myapp.ledger import operations
-from myapp.ledger.model import Currency, HoldPost, NewReversal
+from myapp.ledger.model import Currency, HoldPost, LedgerChange, NewReversal
 from tests.integration.ledger import history
 from tests.integration.ledger.desk import NOW, Desk, credit, debit, limits, transaction, transfer
 
@@ -34,7 +34,7 @@ class Story:
 def tell(desk: Desk) -> Story:
     """Record sales, a hold of every fate, and reversals; close an account; and number all events."""
     with desk.at_work() as session:
-        operations.declare_currency(session, desk.ledger, Currency(code="HOOL", exponent=4))
+        operations.declare_currency(session, desk.ledger, Currency(code="HOOL", exponent=4), now=NOW)
     desk.open(
         "assets:till", {"USD": limits("-100", "1000"), "EUR": limits(None, "500")}, currencies=["USD", "EUR", "HOOL"]
     )
@@ -54,6 +54,9 @@ def tell(desk: Desk) -> Story:
     ).transactions
     desk.change("assets:old", closed=True)
     desk.change("assets:till", metadata={"a": "b"}, limits={"EUR": None})
+    with desk.at_work() as session:
+        change = LedgerChange(metadata={"m": "n"}, moves_period=True, locked_before=datetime(2025, 1, 1, tzinfo=UTC))
+        operations.change_ledger(session, desk.ledger, change, expected_version=None, now=NOW)
     held = [
         hold("20"),
         hold("21"),

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 
 import pytest
+import sqlalchemy as sa
 
 from myapp.db.scope import session_scope
-from myapp.ledger import queries
+from myapp.ledger import operations, queries, tables
 from tests.integration.ledger import history
-from tests.integration.ledger.desk import Desk, transfer
+from tests.integration.ledger.desk import NOW, Desk, transfer
+
+
+@pytest.fixture
+def fresh_ledger(sessions):
+    """Return a function that makes a ledger whose name begins with a text, and sorts before others so."""
+
+    def make(prefix):
+        with session_scope(sessions) as session:
+            name = f"{prefix}-{secrets.token_hex(8)}"
+            return operations.create_ledger(session, name, metadata={}, now=NOW)
+
+    return make
+
 
 LINE = re.compile(r"(\S+) ([0-9a-f-]{36}) (\d+) (\d+)-(\d+) \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ([0-9a-f]{64})")
 
@@ -52,10 +67,24 @@ class TestSeal:
     def test_seals_every_ledger(self, myapp, till):
         result = myapp("seal", "--all")
 
-        assert result.code == 0
         assert [line.split()[-1] for line in result.out.splitlines() if line.startswith(till.ledger.name)] == [
             sealed(till)[0][1]
         ]
+
+    def test_seals_the_others_where_one_has_a_gap(self, myapp, till, sessions, fresh_ledger):
+        broken = Desk(sessions, fresh_ledger("a-broken"))
+        broken.open("assets:till")
+        broken.open("income:sales")
+        history.number(broken)
+        with broken.at_work() as session:
+            is_first = (tables.events.c.ledger_id == broken.ledger.id, tables.events.c.seq == 1)
+            session.execute(sa.update(tables.events).where(*is_first).values(seq=100))
+
+        result = myapp("seal", "--all")
+
+        assert result.code == 1
+        assert f"Not all events of {broken.ledger.name} from 1 to 100 are there" in result.err
+        assert till.ledger.name in result.out
 
     def test_refuses_a_ledger_that_is_not_there(self, myapp):
         result = myapp("seal", "--ledger", "nowhere")
