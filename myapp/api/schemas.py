@@ -49,6 +49,10 @@ class Optional(Input):
     """Something a client may leave out altogether: nothing in it has to be said."""
 
 
+class Nothing(Optional):
+    """Nothing to say."""
+
+
 class Output(Struct):
     """Something the service answers."""
 

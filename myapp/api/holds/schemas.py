@@ -45,10 +45,6 @@ class HoldPost(Remark, kw_only=True):
     final: Annotated[bool, Meta(description="Whether the rest of the hold is given back.")] = False
 
 
-class Nothing(Optional, kw_only=True):
-    """Nothing to say; the body may be left out."""
-
-
 class HoldInGroup(HoldPost, kw_only=True):
     """A hold, and what to post of it."""
 

@@ -51,12 +51,12 @@ def post_hold(request: Request[holds_schemas.HoldPost, schemas.NoQuery]) -> Resp
     route_name="void_hold",
     request_method="POST",
     permission=security.WRITE,
-    body=holds_schemas.Nothing,
+    body=schemas.Nothing,
     headers=("Idempotency-Key",),
     answers={200: schemas.Transaction},
     refusals=("not-pending", "period-locked"),
 )
-def void_hold(request: Request[holds_schemas.Nothing, schemas.NoQuery]) -> Response:
+def void_hold(request: Request[schemas.Nothing, schemas.NoQuery]) -> Response:
     """Void a hold.
 
     What it reserves is given back; what was posted of it stays posted. The answer is the hold.
