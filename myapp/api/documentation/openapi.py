@@ -45,6 +45,7 @@ GROUPS = {
     "reports": "What the books say at a time or of a period.",
     "prices": "What currencies are worth in others.",
     "webhooks": "Addresses to which the events of a ledger are sent.",
+    "seals": "Epochs that are closed for good, and proofs that a transaction is in one.",
     "verification": "Proof that the books are right.",
     "health": "For those who run the service.",
 }
