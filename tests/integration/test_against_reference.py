@@ -55,6 +55,11 @@ CODES = {
     "currency-not-allowed",
     "period-locked",
     "duplicate-reference",
+    "not-pending",
+    "exceeds-hold",
+    "not-posted",
+    "already-reversed",
+    "condition-failed",
     "insufficient-funds",
     "limit-exceeded",
 }

@@ -16,6 +16,8 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from myapp.ledger.model import (
     AccountChange,
     AccountType,
+    Condition,
+    LedgerChange,
     Limits,
     NewAccount,
     NewLimits,
@@ -23,7 +25,7 @@ from myapp.ledger.model import (
     NewTransaction,
     Side,
 )
-from tests.reference.book import INT64_MAX, Book, BookAccount
+from tests.reference.book import INT64_MAX, Book, BookAccount, Tally
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ACCOUNTS: Mapping[str, AccountType] = {
@@ -61,8 +63,12 @@ def instants() -> SearchStrategy[datetime | None]:
 def distances(account: BookAccount, currency: str) -> list[int]:
     """List how far the account is from its limits."""
     limits = account.limits.get(currency, Limits())
-    balance = account.balance(account.tally(currency))
-    return [abs(balance - bound) for bound in (limits.min_minor, limits.max_minor) if bound is not None]
+    tally = account.tally(currency)
+    return [
+        abs(reach - bound)
+        for reach, bound in ((account.lowest(tally), limits.min_minor), (account.highest(tally), limits.max_minor))
+        if bound is not None
+    ]
 
 
 def minors(book: Book, currency: str, debited: BookAccount, credited: BookAccount) -> SearchStrategy[int]:
@@ -76,7 +82,7 @@ def minors(book: Book, currency: str, debited: BookAccount, credited: BookAccoun
     }
     small = st.integers(1, 1000)
     if currency == "BULK":
-        room = INT64_MAX - max(debited.tally(currency).debits, credited.tally(currency).credits)
+        room = INT64_MAX - max(debited.tally(currency).highest(), credited.tally(currency).highest())
         near |= {room // 2 + 1, max(room, 1), min(room + 1, INT64_MAX)}
         return st.sampled_from(sorted(near))
     return small | st.sampled_from(sorted(near)) if near else small
@@ -91,21 +97,39 @@ def likely_codes(book: Book, paths: Sequence[str]) -> list[str]:
 
 
 @st.composite
+def conditions(draw: DrawFn, book: Book, account: BookAccount, currency: str) -> Condition:
+    """A condition that is just met, or just not."""
+    tally, exponent = account.tally(currency), book.exponent(currency)
+    assert exponent is not None
+    least = decimal_of(account.lowest(tally) + draw(st.sampled_from((-1, 0, 0, 1))), exponent)
+    version = tally.lines + draw(st.sampled_from((0, 0, 0, 1)))
+    return Condition(
+        version=draw(st.sampled_from((None, version))), min_available=draw(st.sampled_from((None, least, least)))
+    )
+
+
+@st.composite
 def transfers(draw: DrawFn, book: Book) -> list[NewPosting]:
-    """One debit and one credit of the same amount, perhaps of the same account."""
+    """One debit and one credit of the same amount, perhaps of the same account, rarely under a condition."""
     debited, credited = (draw(st.sampled_from(sorted(book.accounts))) for _ in range(2))
     currency = draw(st.sampled_from(likely_codes(book, (debited, credited))))
     exponent = book.exponent(currency)
     assert exponent is not None
     amount = decimal_of(draw(minors(book, currency, book.accounts[debited], book.accounts[credited])), exponent)
+    condition = None
+    if draw(st.integers(0, 11)) == 11:
+        condition = draw(conditions(book, book.accounts[credited], currency))
     return [
         NewPosting(account=debited, currency=currency, side=Side.DEBIT, amount=amount),
-        NewPosting(account=credited, currency=currency, side=Side.CREDIT, amount=amount),
+        NewPosting(account=credited, currency=currency, side=Side.CREDIT, amount=amount, condition=condition),
     ]
 
 
 @st.composite
-def transactions(draw: DrawFn, book: Book) -> NewTransaction:
+def transactions(draw: DrawFn, book: Book, now: datetime) -> NewTransaction:
+    """A transaction, every third of them a hold, which often expires soon."""
+    is_hold = draw(st.sampled_from((False, False, True)))
+    soon = st.sampled_from((2, 3, 6, 12, 600)).map(lambda seconds: now + timedelta(seconds=seconds))
     pairs = draw(st.lists(transfers(book), min_size=1, max_size=3))
     postings = draw(st.permutations([posting for pair in pairs for posting in pair]))
     return NewTransaction(
@@ -114,6 +138,8 @@ def transactions(draw: DrawFn, book: Book) -> NewTransaction:
         description=draw(st.none() | st.just("Sale")),
         effective_at=draw(instants()),
         metadata=draw(st.sampled_from(({}, {"order": "1"}))),
+        pending=is_hold,
+        expires_at=draw(st.none() | soon) if is_hold else None,
     )
 
 
@@ -147,9 +173,9 @@ SPOILS = (unknown_currency, one_digit_more, too_large, one_more, nothing, unknow
 
 
 @st.composite
-def requests(draw: DrawFn, book: Book) -> Sequence[NewTransaction]:
+def requests(draw: DrawFn, book: Book, now: datetime) -> Sequence[NewTransaction]:
     """A request of one to four transactions; now and then one or two lines of it are spoiled."""
-    request = draw(st.lists(transactions(book), min_size=1, max_size=4))
+    request = draw(st.lists(transactions(book, now), min_size=1, max_size=4))
     for _ in range(draw(st.sampled_from((0,) * 7 + (1, 1, 2)))):
         place = draw(st.integers(0, len(request) - 1))
         request[place] = draw(spoiled(book, request[place]))
@@ -161,6 +187,8 @@ def spoiled(draw: DrawFn, book: Book, wanted: NewTransaction) -> NewTransaction:
     postings = list(wanted.postings)
     if draw(st.integers(0, 9)) == 0:
         return replace(wanted, postings=tuple(postings[:1]))
+    if draw(st.integers(0, 9)) == 0:
+        return replace(wanted, expires_at=START)
     line = draw(st.integers(0, len(postings) - 1))
     postings[line] = draw(st.sampled_from(SPOILS))(book, postings[line])
     return replace(wanted, postings=tuple(postings))
@@ -170,9 +198,10 @@ def spoiled(draw: DrawFn, book: Book, wanted: NewTransaction) -> NewTransaction:
 def limits(draw: DrawFn, book: Book, path: str, currency: str) -> NewLimits:
     """Limits close to the balance, on either side of it; rarely with a digit too many or a number too large."""
     account = book.accounts.get(path)
-    balance = account.balance(account.tally(currency)) if account is not None else 0
+    tally = Tally() if account is None else account.tally(currency)
+    lowest, highest = (0, 0) if account is None else (account.lowest(tally), account.highest(tally))
     exponent = book.exponent(currency) or 0
-    low, high = balance + draw(st.integers(-2000, 20)), balance + draw(st.integers(-20, 2000))
+    low, high = lowest + draw(st.integers(-2000, 20)), highest + draw(st.integers(-20, 2000))
     wanted = NewLimits(min=draw(st.none() | st.just(decimal_of(low, exponent))), max=decimal_of(high, exponent))
     return draw(
         st.sampled_from(
@@ -218,6 +247,19 @@ def currencies() -> SearchStrategy[tuple[str, int]]:
     usual = {**OWN_CURRENCIES, "USD": 2, "JPY": 0}
     return st.sampled_from(sorted(usual)).flatmap(
         lambda code: st.tuples(st.just(code), st.sampled_from((usual[code], usual[code], usual[code] + 1)))
+    )
+
+
+def ledger_changes() -> SearchStrategy[LedgerChange]:
+    """The open period starts some time ago, or anywhere; nothing would be left to see if it started later."""
+    moments = st.sampled_from((-31, -30, -30, None)).map(
+        lambda days: None if days is None else START + timedelta(days=days)
+    )
+    return st.builds(
+        LedgerChange,
+        metadata=st.sampled_from((None, {"branch": "9"})),
+        moves_period=st.booleans(),
+        locked_before=moments,
     )
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from hypothesis.strategies import DataObject
 
-from myapp.ledger.model import NewTransaction
-from tests.reference import generate
-from tests.reference.book import Refused
-from tests.reference.model import Key, Model
+from tests.reference import generate, generate_holds
+from tests.reference.book import Book, Refused
+from tests.reference.holds import Key
+from tests.reference.model import Model
 from tests.reference.real import Real
 
 Side = Model | Real
@@ -29,12 +29,13 @@ class Comparison(RuleBasedStateMachine):
         self.reals = reals
         self.outcomes = outcomes
         self.now = generate.START
-        self.sent: list[tuple[Key, Sequence[NewTransaction]]] = []
+        # What was sent with a key, by the name of the operation.
+        self.sent: list[tuple[str, object, Key]] = []
         for real in reals:
             real.create(self.now)
 
     @property
-    def book(self) -> generate.Book:
+    def book(self) -> Book:
         return self.model.book
 
     @initialize(data=st.data())
@@ -48,8 +49,14 @@ class Comparison(RuleBasedStateMachine):
     @rule(data=st.data())
     def administer(self, data: DataObject) -> None:
         """One rule for everything that is not about money, so that most of a sequence is."""
-        operations = (self.open_account, self.change_account, self.change_account, self.declare_currency)
-        data.draw(st.sampled_from(operations), "operation")(data)
+        administrative = (
+            self.open_account,
+            self.change_account,
+            self.change_account,
+            self.declare_currency,
+            self.change_ledger,
+        )
+        data.draw(st.sampled_from(administrative), "operation")(data)
 
     def open_account(self, data: DataObject) -> None:
         wanted = data.draw(generate.new_accounts(self.book), "account")
@@ -66,42 +73,76 @@ class Comparison(RuleBasedStateMachine):
             "change account", lambda side: side.change_account(path, change, expected_version=version, now=self.now)
         )
 
+    def change_ledger(self, data: DataObject) -> None:
+        change = data.draw(generate.ledger_changes(), "change")
+        version = data.draw(st.sampled_from((None, None, self.book.version, self.book.version - 1)), "version")
+        self.compare("change ledger", lambda side: side.change_ledger(change, expected_version=version, now=self.now))
+
     @precondition(lambda self: self.book.accounts)
     @rule(data=st.data())
     def record_batch(self, data: DataObject) -> None:
-        request = data.draw(st.lists(generate.transactions(self.book), min_size=1, max_size=9), "request")
+        request = data.draw(st.lists(generate.transactions(self.book, self.now), min_size=1, max_size=9), "request")
         self.compare("record", lambda side: side.record(request, now=self.now, key=None))
 
     @precondition(lambda self: self.book.accounts)
     @rule(data=st.data())
     def record(self, data: DataObject) -> None:
-        request = data.draw(generate.requests(self.book), "request")
+        request = data.draw(generate.requests(self.book, self.now), "request")
         self.compare("record", lambda side: side.record(request, now=self.now, key=None))
 
     @precondition(lambda self: self.book.accounts)
-    @rule(data=st.data(), name=st.sampled_from(generate.KEY_NAMES), days_kept=st.sampled_from((1, 1, 0)))
-    def record_with_key(self, data: DataObject, name: str, days_kept: int) -> None:
-        request = data.draw(generate.requests(self.book), "request")
-        key = Key(name, hashlib.sha256(repr(request).encode()).digest(), self.now - timedelta(days=days_kept))
-        self.sent.append((key, request))
-        self.compare("record with key", lambda side: side.record(request, now=self.now, key=key))
+    @rule(data=st.data())
+    def record_with_key(self, data: DataObject) -> None:
+        self.send(data, "record", data.draw(generate.requests(self.book, self.now), "request"))
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
-    def record_again(self, data: DataObject) -> None:
-        key, request = data.draw(st.sampled_from(self.sent), "sent before")
-        self.compare("record again", lambda side: side.record(request, now=self.now, key=key))
+    def send_again(self, data: DataObject) -> None:
+        operation, request, key = data.draw(st.sampled_from(self.sent), "sent before")
+        self.compare(f"{operation} again", lambda side: getattr(side, operation)(request, now=self.now, key=key))
+
+    @precondition(lambda self: self.book.holds)
+    @rule(data=st.data())
+    def post_holds(self, data: DataObject) -> None:
+        self.send(data, "post_holds", data.draw(generate_holds.posts(self.book, self.now), "posts"))
+
+    @precondition(lambda self: self.book.holds)
+    @rule(data=st.data())
+    def post_a_hold(self, data: DataObject) -> None:
+        wanted = data.draw(generate_holds.post(self.book, self.now), "post")
+        self.compare("post_holds", lambda side: side.post_holds([wanted], now=self.now, key=None))
+
+    @precondition(lambda self: self.book.holds)
+    @rule(data=st.data())
+    def void_holds(self, data: DataObject) -> None:
+        self.send(data, "void_holds", data.draw(generate_holds.voids(self.book, self.now), "holds"))
+
+    @precondition(lambda self: self.book.holds)
+    @rule(limit=st.sampled_from((1, 2, 100)))
+    def expire_holds(self, limit: int) -> None:
+        self.compare("expire_holds", lambda side: side.expire_holds(now=self.now, limit=limit))
+
+    @precondition(lambda self: self.book.records)
+    @rule(data=st.data())
+    def reverse(self, data: DataObject) -> None:
+        self.send(data, "reverse", data.draw(generate_holds.reversals(self.book), "reversal"))
 
     @precondition(lambda self: self.book.accounts)
     @rule(data=st.data())
     def dry_run(self, data: DataObject) -> None:
-        request = data.draw(generate.requests(self.book), "request")
+        request = data.draw(generate.requests(self.book, self.now), "request")
         self.compare("dry run", lambda side: side.dry_run(request, now=self.now))
 
-    @precondition(lambda self: len(self.book.records) > 5 and self.book.locked_before is None)
-    @rule(days=st.sampled_from((-31, -30)))
-    def lock_period(self, days: int) -> None:
-        self.compare("lock period", lambda side: side.lock_before(generate.START + timedelta(days=days)))
+    def send(self, data: DataObject, operation: str, request: object) -> None:
+        """Send a request, every other time with a key."""
+        name = data.draw(st.sampled_from((None, None, None, *generate.KEY_NAMES)), "key")
+        key = None
+        if name is not None:
+            request_hash = hashlib.sha256(repr((operation, request)).encode()).digest()
+            days_kept = data.draw(st.sampled_from((1, 1, 0)), "days kept")
+            key = Key(name, request_hash, self.now - timedelta(days=days_kept))
+            self.sent.append((operation, request, key))
+        self.compare(operation, lambda side: getattr(side, operation)(request, now=self.now, key=key))
 
     def declare(self, code: str, exponent: int) -> None:
         self.compare("declare currency", lambda side: side.declare_currency(code, exponent))
@@ -113,18 +154,20 @@ class Comparison(RuleBasedStateMachine):
         expected = answer(operation, self.model)
         self.outcomes[name, expected.code if isinstance(expected, Refused) else "done"] += 1
         moved = sorted({entry.account for record in self.book.records[before:] for entry in record.entries})
-        state = self.model.state(moved)
+        state = self.model.state(moved, now=self.now)
         for real in self.reals:
             found = answer(operation, real)
             assert comparable(found) == comparable(expected), f"{real.name}: {found!r}, not {expected!r}"
-            assert real.state(moved) == state, real.name
+            assert real.state(moved, now=self.now) == state, real.name
 
     def teardown(self) -> None:
         """Compare everything once more, and let each ledger judge itself."""
         for real in self.reals:
-            assert real.state(sorted(self.book.accounts)) == self.model.state(sorted(self.book.accounts)), real.name
-            assert real.records() == self.model.records(), real.name
-            assert real.violations() == [], real.name
+            paths = sorted(self.book.accounts)
+            assert real.state(paths, now=self.now) == self.model.state(paths, now=self.now), real.name
+            assert real.records(now=self.now) == self.model.records(now=self.now), real.name
+            violations = real.violations()
+            assert violations == [], f"{real.name}: {violations}"
 
 
 def answer(operation: Callable[[Side], object], side: Side) -> object:

@@ -12,18 +12,22 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from myapp.ledger.model import AccountChange, Limits, NewAccount, NewLimits, NewTransaction, Side
-from tests.reference import refusals
-from tests.reference.book import DEBIT_NORMAL, Book, BookAccount, Record, Recorded, Refused, SeenAccount, UsedKey
-
-
-@dataclass(frozen=True)
-class Key:
-    """An idempotency key as a request carries it; one used before `expired_before` counts as unused."""
-
-    name: str
-    request_hash: bytes
-    expired_before: datetime
+from myapp.ledger.model import AccountChange, LedgerChange, Limits, NewAccount, NewLimits, NewTransaction, Side
+from tests.reference import holds, refusals
+from tests.reference.book import (
+    DEBIT_NORMAL,
+    Book,
+    BookAccount,
+    Draft,
+    DraftLine,
+    HeldState,
+    Record,
+    Recorded,
+    Refused,
+    SeenAccount,
+    SeenLedger,
+)
+from tests.reference.holds import Key, Post, Reversal
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,13 @@ class Line:
 
 @dataclass(frozen=True)
 class State:
-    """What readers see of a ledger; statements by the paths of their accounts."""
+    """What readers see of a ledger; statements by the paths of their accounts, holds by their places."""
 
+    ledger: SeenLedger
     currencies: Mapping[str, int]
     accounts: Mapping[str, SeenAccount]
     statements: Mapping[str, Sequence[Line]]
+    holds: Mapping[int, Record]
 
 
 class Model:
@@ -63,8 +69,15 @@ class Model:
         self.book.currencies[code] = exponent
         return is_new
 
-    def lock_before(self, moment: datetime) -> None:
-        self.book.locked_before = moment
+    def change_ledger(self, change: LedgerChange, *, expected_version: int | None, now: datetime) -> SeenLedger:
+        if expected_version not in (None, self.book.version):
+            raise Refused("precondition-failed")
+        if change.metadata is not None:
+            self.book.metadata = dict(change.metadata)
+        if change.moves_period:
+            self.book.locked_before = change.locked_before
+        self.book.version += 1
+        return self.ledger()
 
     def open_account(self, wanted: NewAccount, *, now: datetime) -> SeenAccount:
         check_limits(wanted.limits)
@@ -100,63 +113,75 @@ class Model:
 
     def record(self, request: Sequence[NewTransaction], *, now: datetime, key: Key | None) -> Recorded:
         """Record the whole request; a repeated key gets what was recorded the first time."""
-        refusals.check_senseless(self.book, request, now)
-        used = self.used(key)
+        refusals.check_senseless(request, now)
+        used = holds.used(self.book, key)
         if used is not None:
             return Recorded(used.places, [self.book.records[place] for place in used.places], replayed=True)
-        for stage in refusals.STAGES:
-            stage(self.book, request, now)
-        places = [self.write(wanted, now) for wanted in request]
-        if key is not None:
-            self.book.keys[key.name] = UsedKey(key.request_hash, now, places)
+        refusals.check_amounts(self.book, request)
+        refusals.check_balanced(self.book, request)
+        drafts = [draft(self.book, wanted, now) for wanted in request]
+        refusals.check_drafts(self.book, drafts)
+        places = [self.write(wanted, drafted, now) for wanted, drafted in zip(request, drafts, strict=True)]
+        holds.use(self.book, key, places, now)
         return Recorded(places, [self.book.records[place] for place in places], replayed=False)
 
     def dry_run(self, request: Sequence[NewTransaction], *, now: datetime) -> Sequence[Record]:
         trial = Model(deepcopy(self.book))
         return trial.record(request, now=now, key=None).records
 
-    def used(self, key: Key | None) -> UsedKey | None:
-        """Return what the key did before, unless that is too long ago."""
-        used = self.book.keys.get(key.name) if key is not None else None
-        if key is None or used is None or used.used_at < key.expired_before:
-            return None
-        if used.request_hash != key.request_hash:
-            raise Refused("idempotency-mismatch")
-        return used
+    def post_holds(self, request: Sequence[Post], *, now: datetime, key: Key | None) -> Recorded:
+        return holds.post(self.book, request, now=now, key=key)
 
-    def write(self, wanted: NewTransaction, now: datetime) -> int:
-        entries = refusals.post(self.book, wanted)
+    def void_holds(self, places: Sequence[int | None], *, now: datetime, key: Key | None) -> Recorded:
+        return holds.void(self.book, places, now=now, key=key)
+
+    def expire_holds(self, *, now: datetime, limit: int) -> int:
+        return holds.expire(self.book, now=now, limit=limit)
+
+    def reverse(self, wanted: Reversal, *, now: datetime, key: Key | None) -> Recorded:
+        return holds.reverse(self.book, wanted, now=now, key=key)
+
+    def write(self, wanted: NewTransaction, drafted: Draft, now: datetime) -> int:
         use_currencies(self.book, [posting.currency for posting in wanted.postings])
-        self.book.records.append(
-            Record(
-                reference=wanted.reference,
-                description=wanted.description,
-                effective_at=wanted.effective_at or now,
-                recorded_at=now,
-                metadata=dict(wanted.metadata),
-                entries=entries,
-            )
+        record = Record(
+            reference=wanted.reference,
+            description=wanted.description,
+            effective_at=drafted.effective_at,
+            recorded_at=now,
+            metadata=dict(wanted.metadata),
+            entries=refusals.move(self.book, drafted.lines),
+            status="pending" if wanted.pending else "posted",
+            expires_at=wanted.expires_at,
         )
-        return len(self.book.records) - 1
+        self.book.records.append(record)
+        place = len(self.book.records) - 1
+        if wanted.pending:
+            self.book.holds[place] = HeldState([line.minor for line in drafted.lines])
+        return place
 
-    def state(self, paths: Sequence[str]) -> State:
+    def ledger(self) -> SeenLedger:
+        return SeenLedger(self.book.metadata, self.book.locked_before, self.book.version)
+
+    def state(self, paths: Sequence[str], *, now: datetime) -> State:
         return State(
+            ledger=self.ledger(),
             currencies=self.book.currencies,
             accounts={path: account.seen() for path, account in self.book.accounts.items()},
             statements={path: self.statement(path) for path in paths},
+            holds={place: self.book.seen(place, now) for place in self.book.holds},
         )
 
-    def records(self) -> Sequence[Record]:
-        return self.book.records
+    def records(self, *, now: datetime) -> Sequence[Record]:
+        return [self.book.seen(place, now) for place in range(len(self.book.records))]
 
     def statement(self, path: str) -> Sequence[Line]:
-        """List every line of the account as if it had been recorded when it counts."""
+        """List every posted line of the account as if it had been recorded when it counts."""
         account = self.book.accounts[path]
         unordered = [
             (record.effective_at, entry.tally.lines, entry.currency, place, line, entry)
             for place, record in enumerate(self.book.records)
             for line, entry in enumerate(record.entries)
-            if entry.account == path
+            if entry.account == path and entry.effect in ("posted", "taken")
         ]
         running: dict[str, int] = {}
         lines = []
@@ -166,6 +191,17 @@ class Model:
             balance = running[currency]
             lines.append(Line(place, line, currency, entry.side, entry.minor, effective_at, version, balance))
         return lines
+
+
+def draft(book: Book, wanted: NewTransaction, now: datetime) -> Draft:
+    effect = "pending" if wanted.pending else "posted"
+    lines = [
+        DraftLine(
+            posting.account, posting.currency, posting.side, book.minor(posting), effect, condition=posting.condition
+        )
+        for posting in wanted.postings
+    ]
+    return Draft(lines, wanted.effective_at or now, wanted.reference)
 
 
 def check_limits(wanted: Mapping[str, NewLimits | None]) -> None:

@@ -12,30 +12,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from myapp.db import scope
-from myapp.ledger import errors, operations, queries, tables, verify
+from myapp.ledger import errors, ids, operations, queries, verify
 from myapp.ledger.idempotency import Claim
 from myapp.ledger.model import (
     Account,
     AccountChange,
     Counters,
     Currency,
+    HoldPost,
     Ledger,
+    LedgerChange,
     NewAccount,
+    NewReversal,
     NewTransaction,
     Posting,
     StatementLine,
-    Status,
     Transaction,
 )
 from myapp.ledger.recording import Form
-from tests.reference import generate
-from tests.reference.book import Entry, Record, Recorded, Refused, SeenAccount, Tally
+from tests.reference.book import Entry, Record, Recorded, Refused, SeenAccount, SeenLedger, Tally
 from tests.reference.generate import START
-from tests.reference.model import Key, Line, State
+from tests.reference.holds import Key, Post, Reversal
+from tests.reference.model import Line, State
 
 PAGE = 7
 ENOUGH = 10_000
@@ -53,6 +54,7 @@ class Real:
         self.ledger_name = f"reference-{secrets.token_hex(8)}"
         # The model's transactions are at the same places as these.
         self.ids: list[UUID] = []
+        self.holds: set[UUID] = set()
 
     @contextmanager
     def unit_of_work(self, *, readonly: bool = False) -> Iterator[tuple[Session, Ledger]]:
@@ -74,11 +76,11 @@ class Real:
         with self.unit_of_work() as (session, ledger):
             return operations.declare_currency(session, ledger, Currency(code=code, exponent=exponent), now=START)
 
-    def lock_before(self, moment: datetime) -> None:
-        """Close a period; the ledger has no operation for it yet."""
+    def change_ledger(self, change: LedgerChange, *, expected_version: int | None, now: datetime) -> SeenLedger:
         with self.unit_of_work() as (session, ledger):
-            table = tables.ledgers
-            session.execute(sa.update(table).where(table.c.id == ledger.id).values(locked_before=moment))
+            return as_seen_ledger(
+                operations.change_ledger(session, ledger, change, expected_version=expected_version, now=now)
+            )
 
     def open_account(self, wanted: NewAccount, *, now: datetime) -> SeenAccount:
         with self.unit_of_work() as (session, ledger):
@@ -94,31 +96,85 @@ class Real:
 
     def record(self, request: Sequence[NewTransaction], *, now: datetime, key: Key | None) -> Recorded:
         with self.unit_of_work() as (session, ledger):
-            claim = key and Claim(key=key.name, request_hash=key.request_hash, expired_before=key.expired_before)
-            recorded = operations.record(session, ledger, request, now=now, form=self.form, claim=claim)
-        if not recorded.replayed:
-            self.ids += [transaction.id for transaction in recorded.transactions]
-        places = [self.ids.index(transaction.id) for transaction in recorded.transactions]
-        return Recorded(places, [as_record(transaction) for transaction in recorded.transactions], recorded.replayed)
+            recorded = operations.record(session, ledger, request, now=now, form=self.form, claim=as_claim(key))
+        return self.as_recorded(recorded)
 
     def dry_run(self, request: Sequence[NewTransaction], *, now: datetime) -> Sequence[Record]:
         with self.unit_of_work() as (session, ledger):
             recorded = operations.dry_run(session, ledger, request, now=now, form=self.form)
-            return [as_record(transaction) for transaction in recorded.transactions]
+            return [self.as_record(transaction) for transaction in recorded.transactions]
 
-    def state(self, paths: Sequence[str]) -> State:
-        """Read currencies, accounts, and the statements of some accounts, in one unit of work."""
+    def post_holds(self, request: Sequence[Post], *, now: datetime, key: Key | None) -> Recorded:
+        wanted = [
+            HoldPost(
+                hold_id=self.id_of(each.place),
+                postings=each.postings,
+                final=each.final,
+                reference=each.reference,
+                description=each.description,
+                effective_at=each.effective_at,
+                metadata=each.metadata,
+            )
+            for each in request
+        ]
+        with self.unit_of_work() as (session, ledger):
+            recorded = operations.post_holds(session, ledger, wanted, now=now, claim=as_claim(key))
+        return self.as_recorded(recorded)
+
+    def void_holds(self, places: Sequence[int | None], *, now: datetime, key: Key | None) -> Recorded:
+        hold_ids = [self.id_of(place) for place in places]
+        with self.unit_of_work() as (session, ledger):
+            voided = operations.void_holds(session, ledger, hold_ids, now=now, claim=as_claim(key))
+        assert [transaction.id for transaction in voided.transactions] == hold_ids
+        return Recorded(
+            [self.ids.index(hold_id) for hold_id in hold_ids],
+            [self.as_record(transaction) for transaction in voided.transactions],
+            voided.replayed,
+        )
+
+    def expire_holds(self, *, now: datetime, limit: int) -> int:
+        with self.unit_of_work() as (session, ledger):
+            return operations.expire_holds(session, ledger, now=now, limit=limit)
+
+    def reverse(self, wanted: Reversal, *, now: datetime, key: Key | None) -> Recorded:
+        reversal = NewReversal(
+            transaction_id=self.id_of(wanted.place),
+            reference=wanted.reference,
+            description=wanted.description,
+            effective_at=wanted.effective_at,
+            metadata=wanted.metadata,
+        )
+        with self.unit_of_work() as (session, ledger):
+            recorded = operations.reverse(session, ledger, reversal, now=now, claim=as_claim(key))
+        return self.as_recorded(recorded)
+
+    def id_of(self, place: int | None) -> UUID:
+        return ids.new_id(START) if place is None else self.ids[place]
+
+    def as_recorded(self, recorded: operations.Recorded) -> Recorded:
+        if not recorded.replayed:
+            self.ids += [transaction.id for transaction in recorded.transactions]
+        places = [self.ids.index(transaction.id) for transaction in recorded.transactions]
+        return Recorded(
+            places, [self.as_record(transaction) for transaction in recorded.transactions], recorded.replayed
+        )
+
+    def state(self, paths: Sequence[str], *, now: datetime) -> State:
+        """Read the ledger, currencies, accounts, holds, and the statements of some accounts, in one unit of work."""
         with self.unit_of_work(readonly=True) as (session, ledger):
             currencies = queries.list_currencies(session, ledger, after=None, limit=ENOUGH)
             accounts = queries.list_accounts(session, ledger, after=None, limit=ENOUGH)
             found = {path: list(read_statement(session, ledger, path)) for path in paths}
+            held = queries.list_holds(session, ledger, sorted(self.holds), now=now)
         return State(
+            ledger=as_seen_ledger(ledger),
             currencies={currency.code: currency.exponent for currency in currencies},
             accounts={account.path: as_seen(account) for account in accounts},
             statements={path: [self.as_line(line) for line in lines] for path, lines in found.items()},
+            holds={self.ids.index(hold.id): self.as_record(hold) for hold in held},
         )
 
-    def records(self) -> Sequence[Record]:
+    def records(self, *, now: datetime) -> Sequence[Record]:
         """List every transaction, oldest first, read page by page."""
         with self.unit_of_work(readonly=True) as (session, ledger):
             newest_first: list[Transaction] = []
@@ -128,11 +184,11 @@ class Real:
                 criteria=queries.TransactionFilter(),
                 after=newest_first[-1].id if newest_first else None,
                 limit=PAGE,
-                now=generate.START,
+                now=now,
             ):
                 newest_first += page
         assert [transaction.id for transaction in reversed(newest_first)] == self.ids
-        return [as_record(transaction) for transaction in reversed(newest_first)]
+        return [self.as_record(transaction) for transaction in reversed(newest_first)]
 
     def violations(self) -> Sequence[str]:
         """List what `verify` finds wrong; a ledger that agrees with the model has nothing."""
@@ -155,6 +211,28 @@ class Real:
             balance=found.balance_minor,
         )
 
+    def as_record(self, transaction: Transaction) -> Record:
+        assert [posting.line for posting in transaction.postings] == list(range(len(transaction.postings)))
+        if any(posting.remaining_minor is not None for posting in transaction.postings):
+            self.holds.add(transaction.id)
+        return Record(
+            reference=transaction.reference,
+            description=transaction.description,
+            effective_at=transaction.effective_at,
+            recorded_at=transaction.recorded_at,
+            metadata=dict(transaction.metadata),
+            entries=[as_entry(posting) for posting in transaction.postings],
+            status=transaction.status.value,
+            expires_at=transaction.expires_at,
+            pending_of=self.place_of(transaction.pending_of),
+            posted_by=[self.ids.index(post) for post in transaction.posted_by],
+            reverses=self.place_of(transaction.reverses),
+            reversed_by=self.place_of(transaction.reversed_by),
+        )
+
+    def place_of(self, transaction_id: UUID | None) -> int | None:
+        return None if transaction_id is None else self.ids.index(transaction_id)
+
 
 def read_statement(session: Session, ledger: Ledger, path: str) -> Iterator[StatementLine]:
     """Read a whole statement page by page."""
@@ -173,31 +251,33 @@ def as_seen(account: Account) -> SeenAccount:
         currencies=account.currencies,
         metadata=dict(account.metadata),
         limits=dict(account.limits),
-        counters={code: as_pair(counters) for code, counters in account.balances.items() if counters != Counters()},
+        counters={code: as_four(counters) for code, counters in account.balances.items() if counters != Counters()},
         closed_at=account.closed_at,
         version=account.version,
     )
 
 
-def as_record(transaction: Transaction) -> Record:
-    assert transaction.status is Status.POSTED
-    assert [posting.line for posting in transaction.postings] == list(range(len(transaction.postings)))
-    return Record(
-        reference=transaction.reference,
-        description=transaction.description,
-        effective_at=transaction.effective_at,
-        recorded_at=transaction.recorded_at,
-        metadata=dict(transaction.metadata),
-        entries=[as_entry(posting) for posting in transaction.postings],
-    )
+def as_seen_ledger(ledger: Ledger) -> SeenLedger:
+    return SeenLedger(dict(ledger.metadata), ledger.locked_before, ledger.version)
+
+
+def as_claim(key: Key | None) -> Claim | None:
+    if key is None:
+        return None
+    return Claim(key=key.name, request_hash=key.request_hash, expired_before=key.expired_before)
 
 
 def as_entry(posting: Posting) -> Entry:
-    debits, credits_ = as_pair(posting.counters)
-    tally = Tally(debits, credits_, posting.balance_version)
-    return Entry(posting.account, posting.currency, posting.side, posting.amount_minor, tally)
+    return Entry(
+        posting.account,
+        posting.currency,
+        posting.side,
+        posting.amount_minor,
+        posting.effect.value,
+        Tally(*as_four(posting.counters), posting.balance_version),
+        posting.remaining_minor,
+    )
 
 
-def as_pair(counters: Counters) -> tuple[int, int]:
-    assert counters.debits_pending == counters.credits_pending == 0
-    return counters.debits_posted, counters.credits_posted
+def as_four(counters: Counters) -> tuple[int, int, int, int]:
+    return counters.debits_posted, counters.credits_posted, counters.debits_pending, counters.credits_pending

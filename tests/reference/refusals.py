@@ -10,9 +10,10 @@ from decimal import Decimal
 from fractions import Fraction
 
 from myapp.ledger.model import Limits, NewPosting, NewTransaction, Side
-from tests.reference.book import INT64_MAX, Book, BookAccount, Entry, Refused
+from tests.reference.book import INT64_MAX, Book, BookAccount, Draft, DraftLine, Entry, Refused
 
 Request = Sequence[NewTransaction]
+Drafts = Sequence[Draft]
 
 
 def check_amount(book: Book, currency: str, amount: Decimal, index: int | None = None, line: int | None = None) -> None:
@@ -26,119 +27,158 @@ def check_amount(book: Book, currency: str, amount: Decimal, index: int | None =
         raise Refused("amount-out-of-range", index, line)
 
 
-def check_senseless(book: Book, request: Request, now: datetime) -> None:
+def check_senseless(request: Request, now: datetime) -> None:
     for index, wanted in enumerate(request):
-        if len(wanted.postings) < 2:
+        check_postings(wanted.postings, index)
+        if wanted.expires_at is not None and (not wanted.pending or wanted.expires_at <= now):
             raise Refused("validation-failed", index)
-        for line, posting in enumerate(wanted.postings):
-            if posting.amount <= 0:
-                raise Refused("validation-failed", index, line)
 
 
-def check_amounts(book: Book, request: Request, now: datetime) -> None:
-    for index, line, posting in lines_of(request):
-        check_amount(book, posting.currency, posting.amount, index, line)
+def check_postings(postings: Sequence[NewPosting], index: int) -> None:
+    if len(postings) < 2:
+        raise Refused("validation-failed", index)
+    for line, posting in enumerate(postings):
+        if posting.amount <= 0:
+            raise Refused("validation-failed", index, line)
 
 
-def check_balanced(book: Book, request: Request, now: datetime) -> None:
+def check_amounts(book: Book, request: Request) -> None:
     for index, wanted in enumerate(request):
-        net = Counter[str]()
-        for posting in wanted.postings:
-            net[posting.currency] += book.minor(posting) * (1 if posting.side is Side.DEBIT else -1)
-        if any(net.values()):
-            raise Refused("unbalanced-transaction", index)
+        for line, posting in enumerate(wanted.postings):
+            check_amount(book, posting.currency, posting.amount, index, line)
+            if posting.condition is not None and posting.condition.min_available is not None:
+                check_amount(book, posting.currency, posting.condition.min_available, index, line)
 
 
-def check_accounts_known(book: Book, request: Request, now: datetime) -> None:
-    for index, line, posting in lines_of(request):
-        if posting.account not in book.accounts:
+def check_balanced(book: Book, request: Request) -> None:
+    for index, wanted in enumerate(request):
+        check_postings_balance(book, wanted.postings, index)
+
+
+def check_postings_balance(book: Book, postings: Sequence[NewPosting], index: int) -> None:
+    net = Counter[str]()
+    for posting in postings:
+        net[posting.currency] += book.minor(posting) * (1 if posting.side is Side.DEBIT else -1)
+    if any(net.values()):
+        raise Refused("unbalanced-transaction", index)
+
+
+def check_accounts_known(book: Book, drafts: Drafts) -> None:
+    for index, line, drafted in lines_of(drafts):
+        if drafted.account not in book.accounts:
             raise Refused("unknown-account", index, line)
 
 
-def check_accounts_open(book: Book, request: Request, now: datetime) -> None:
-    for index, line, posting in lines_of(request):
-        if book.accounts[posting.account].closed_at is not None:
+def check_accounts_open(book: Book, drafts: Drafts) -> None:
+    """A closed account may be given back what it held, by a request that asks nothing more of it."""
+    asked = {(drafted.account, drafted.currency) for _, _, drafted in lines_of(drafts) if drafted.effect != "released"}
+    for index, line, drafted in lines_of(drafts):
+        is_asked = (drafted.account, drafted.currency) in asked
+        if book.accounts[drafted.account].closed_at is not None and is_asked:
             raise Refused("account-closed", index, line)
 
 
-def check_currencies_allowed(book: Book, request: Request, now: datetime) -> None:
-    for index, line, posting in lines_of(request):
-        allowed = book.accounts[posting.account].currencies
-        if allowed is not None and posting.currency not in allowed:
+def check_currencies_allowed(book: Book, drafts: Drafts) -> None:
+    for index, line, drafted in lines_of(drafts):
+        allowed = book.accounts[drafted.account].currencies
+        if allowed is not None and drafted.currency not in allowed:
             raise Refused("currency-not-allowed", index, line)
 
 
-def check_period(book: Book, request: Request, now: datetime) -> None:
-    for index, wanted in enumerate(request):
-        if book.locked_before is not None and (wanted.effective_at or now) < book.locked_before:
+def check_period(book: Book, drafts: Drafts) -> None:
+    for index, draft in enumerate(drafts):
+        if book.locked_before is not None and draft.effective_at < book.locked_before:
             raise Refused("period-locked", index)
 
 
-def check_references(book: Book, request: Request, now: datetime) -> None:
+def check_references(book: Book, drafts: Drafts) -> None:
     earlier: set[str] = set()
-    for index, wanted in enumerate(request):
-        holder = book.holder(wanted.reference)
-        if holder is not None or wanted.reference in earlier:
+    for index, draft in enumerate(drafts):
+        holder = book.holder(draft.reference)
+        if holder is not None or draft.reference in earlier:
             raise Refused("duplicate-reference", index, holder=holder)
-        earlier |= {wanted.reference} if wanted.reference is not None else set()
+        earlier |= {draft.reference} if draft.reference is not None else set()
 
 
-def check_counters(book: Book, request: Request, now: datetime) -> None:
+def check_counters(book: Book, drafts: Drafts) -> None:
+    """What is pending may be posted one day, so both together have to fit."""
     trial = deepcopy(book)
-    for index, wanted in enumerate(request):
-        for line, entry in enumerate(post(trial, wanted)):
-            if max(entry.tally.debits, entry.tally.credits) > INT64_MAX:
+    for index, draft in enumerate(drafts):
+        for line, entry in enumerate(move(trial, draft.lines)):
+            if entry.tally.highest() > INT64_MAX:
                 raise Refused("amount-out-of-range", index, line)
 
 
-def check_limits(book: Book, request: Request, now: datetime) -> None:
+def check_conditions(book: Book, drafts: Drafts) -> None:
+    """Each is about the account as it was just before the line's transaction."""
+    trial = deepcopy(book)
+    for index, draft in enumerate(drafts):
+        for line, drafted in enumerate(draft.lines):
+            if drafted.condition is not None and not is_met(trial, drafted):
+                raise Refused("condition-failed", index, line)
+        move(trial, draft.lines)
+
+
+def is_met(book: Book, drafted: DraftLine) -> bool:
+    account, condition, exponent = book.accounts[drafted.account], drafted.condition, book.exponent(drafted.currency)
+    assert condition is not None
+    assert exponent is not None
+    tally = account.tally(drafted.currency)
+    if condition.version not in (None, tally.lines):
+        return False
+    least = condition.min_available
+    return least is None or account.lowest(tally) >= int(Fraction(least) * 10**exponent)
+
+
+def check_limits(book: Book, drafts: Drafts) -> None:
     """Judge each transaction by what it leaves behind; between its own lines a balance may go anywhere."""
     trial = deepcopy(book)
-    for index, wanted in enumerate(request):
-        entries = post(trial, wanted)
+    for index, draft in enumerate(drafts):
+        entries = move(trial, draft.lines)
         for code in ("insufficient-funds", "limit-exceeded"):
             for line, entry in enumerate(entries):
                 if outside(trial.accounts[entry.account], entry.currency) == code:
                     raise Refused(code, index, line)
 
 
-STAGES: Sequence[Callable[[Book, Request, datetime], None]] = (
-    check_amounts,
-    check_balanced,
+STAGES: Sequence[Callable[[Book, Drafts], None]] = (
     check_accounts_known,
     check_accounts_open,
     check_currencies_allowed,
     check_period,
     check_references,
     check_counters,
+    check_conditions,
     check_limits,
 )
 
 
-def lines_of(request: Request) -> list[tuple[int, int, NewPosting]]:
-    return [
-        (index, line, posting) for index, wanted in enumerate(request) for line, posting in enumerate(wanted.postings)
-    ]
+def check_drafts(book: Book, drafts: Drafts) -> None:
+    for stage in STAGES:
+        stage(book, drafts)
 
 
-def post(book: Book, wanted: NewTransaction) -> list[Entry]:
+def lines_of(drafts: Drafts) -> list[tuple[int, int, DraftLine]]:
+    return [(index, line, drafted) for index, draft in enumerate(drafts) for line, drafted in enumerate(draft.lines)]
+
+
+def move(book: Book, lines: Sequence[DraftLine]) -> list[Entry]:
     """Add a transaction's lines to the tallies, one after the other."""
     entries = []
-    for posting in wanted.postings:
-        account = book.accounts[posting.account]
-        minor = book.minor(posting)
-        tally = account.tally(posting.currency).plus(posting.side, minor)
-        account.tallies[posting.currency] = tally
-        entries.append(Entry(posting.account, posting.currency, posting.side, minor, tally))
+    for each in lines:
+        account = book.accounts[each.account]
+        tally = account.tally(each.currency).plus(each.side, each.minor, each.effect)
+        account.tallies[each.currency] = tally
+        remaining = each.minor if each.effect == "pending" else None
+        entries.append(Entry(each.account, each.currency, each.side, each.minor, each.effect, tally, remaining))
     return entries
 
 
 def outside(account: BookAccount, currency: str) -> str | None:
-    """Say on which side of its limits an account's balance lies, if outside."""
-    limits = account.limits.get(currency, Limits())
-    balance = account.balance(account.tally(currency))
-    if limits.min_minor is not None and balance < limits.min_minor:
+    """Say on which side of its limits an account's balance may come to lie, if outside."""
+    limits, tally = account.limits.get(currency, Limits()), account.tally(currency)
+    if limits.min_minor is not None and account.lowest(tally) < limits.min_minor:
         return "insufficient-funds"
-    if limits.max_minor is not None and balance > limits.max_minor:
+    if limits.max_minor is not None and account.highest(tally) > limits.max_minor:
         return "limit-exceeded"
     return None
