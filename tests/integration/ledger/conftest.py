@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from myapp.ledger.model import Ledger
 from myapp.ledger.recording import Form
-from tests.integration.ledger.desk import Desk, limits
+from tests.integration.ledger.counter import BANK, SALES, TILL, Counter
+from tests.integration.ledger.desk import Desk, limits, transfer
 
 
 @pytest.fixture
@@ -24,3 +25,14 @@ def shop(sessions: sessionmaker[Session], ledger: Ledger, form: Form) -> Desk:
     desk.open("assets:bank")
     desk.open("income:sales")
     return desk
+
+
+@pytest.fixture
+def counter(sessions: sessionmaker[Session], ledger: Ledger, form: Form) -> Counter:
+    """Return a counter with 100 dollars in the till, which cannot be overdrawn."""
+    counter = Counter(sessions, ledger, form)
+    counter.open(TILL, {"USD": limits("0")})
+    counter.open(BANK)
+    counter.open(SALES)
+    counter.record(transfer("100"))
+    return counter
