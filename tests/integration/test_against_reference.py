@@ -29,7 +29,7 @@ EXAMPLES_VARIABLE = "MYAPP_TEST_EXAMPLES"
 SEED_VARIABLE = "MYAPP_TEST_SEED"
 SEED = 3
 # With other code the same seed makes other sequences; a round that misses a refusal is followed by the next seed.
-ROUNDS_MAX = 3
+ROUNDS_MAX = 4
 EXAMPLES = 20
 OPERATIONS_PER_EXAMPLE = 30
 
