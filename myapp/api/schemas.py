@@ -24,8 +24,6 @@ from myapp.api.fields import (
     LedgerName,
     Limit,
     Metadata,
-    MetadataKey,
-    MetadataValue,
     Moment,
     Money,
     PathPrefix,
@@ -193,13 +191,6 @@ class PeriodQuery(Page, kw_only=True, rename={"from_": "from"}):
 
 class StatementQuery(PeriodQuery, kw_only=True):
     known_at: KnownAt = None
-
-
-class TransactionsQuery(PeriodQuery, kw_only=True):
-    account: Annotated[AccountPath | None, Meta(description="Transactions with a posting of this account.")] = None
-    reference: Reference | None = None
-    status: Annotated[model.Status | None, Meta(description="Transactions in this state.")] = None
-    metadata: dict[MetadataKey, MetadataValue] = {}
 
 
 class RecordQuery(Input, kw_only=True):

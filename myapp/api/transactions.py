@@ -7,7 +7,19 @@ from collections.abc import Sequence
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from myapp.api import answers, cursors, expiry, idempotency, pages, parameters, respond, schemas, security, wishes
+from myapp.api import (
+    answers,
+    cursors,
+    expiry,
+    idempotency,
+    pages,
+    parameters,
+    respond,
+    schemas,
+    searching,
+    security,
+    wishes,
+)
 from myapp.api.request import AnyRequest, Request
 from myapp.ledger import model, operations, queries
 from myapp.ledger.idempotency import Claim
@@ -85,40 +97,28 @@ def record_batch(request: Request[schemas.NewBatch, schemas.RecordQuery]) -> Res
     request_method="GET",
     permission=security.READ,
     db=pages.ONE_SNAPSHOT,
-    query=schemas.TransactionsQuery,
+    query=searching.TransactionsQuery,
     answers={200: schemas.Listed[schemas.Transaction]},
 )
-def list_transactions(request: Request[None, schemas.TransactionsQuery]) -> Response:
+def list_transactions(request: Request[None, searching.TransactionsQuery]) -> Response:
     """List transactions.
 
-    The newest recorded first.
+    The newest recorded first. Those that meet every parameter; account, subtree, currency and amounts are met by one
+    posting together. Where few of very many meet them all, a page may have fewer than `limit`, even none, and go on.
     """
-    asked = request.asked
-    after = cursors.decode(asked.after, cursors.TransactionCursor)
-    criteria = queries.TransactionFilter(
-        account=asked.account,
-        reference=asked.reference,
-        effective_from=wishes.moment(asked.from_),
-        effective_to=wishes.moment(asked.to),
-        status=asked.status,
-        metadata=asked.metadata,
-    )
-    rows = queries.list_transactions(
+    after = cursors.decode(request.asked.after, cursors.TransactionCursor)
+    page = queries.search_transactions(
         request.dbsession,
         request.ledger,
-        criteria=criteria,
+        criteria=searching.criteria(request),
         after=None if after is None else after.id,
-        limit=asked.limit + 1,
+        limit=request.asked.limit,
         now=request.now,
     )
-    exponents = _exponents(request, rows)
-    return pages.respond_with(
-        request,
-        rows,
-        limit=asked.limit,
-        item=lambda transaction: answers.transaction(transaction, exponents),
-        cursor=lambda transaction: cursors.TransactionCursor(transaction.id),
-    )
+    exponents = _exponents(request, page.transactions)
+    items = [answers.transaction(transaction, exponents) for transaction in page.transactions]
+    following = None if page.resume is None else cursors.encode(cursors.TransactionCursor(page.resume))
+    return respond.page(request, schemas.Listed(items=items, next=following))
 
 
 @view_config(

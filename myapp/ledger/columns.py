@@ -15,6 +15,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import DDLCompiler, SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 Json = Mapping[str, object] | Sequence[str]
@@ -121,3 +124,37 @@ Int32 = sa.Integer()
 Bytes = sa.LargeBinary()
 # Sorted by code point, as SQLite does, and so that a prefix is a range of the index.
 Text = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
+
+class DayOf(sa.Computed):
+    """The day in UTC of a column's time, kept by the database so that it can be indexed."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__(_UtcDay(sa.literal_column(column)))
+
+
+class _UtcDay(FunctionElement[date]):
+    type = Day()
+    inherit_cache = True
+
+
+@compiles(_UtcDay, "sqlite")
+def _day_on_sqlite(element: _UtcDay, compiler: SQLCompiler, **options: Any) -> str:
+    return f"substr({compiler.process(element.clauses, **options)}, 1, 10)"
+
+
+@compiles(_UtcDay, "postgresql")
+def _day_on_postgresql(element: _UtcDay, compiler: SQLCompiler, **options: Any) -> str:
+    # As the server itself would spell it, so that the schema can be compared with the model.
+    return f"(({compiler.process(element.clauses, **options)} AT TIME ZONE 'UTC'::text))::date"
+
+
+@compiles(DayOf, "sqlite")
+def _add_day_on_sqlite(element: DayOf, compiler: DDLCompiler, **_options: Any) -> str:
+    # Not stored: SQLite adds no stored column to a table, and has it in the index all the same.
+    return f"GENERATED ALWAYS AS ({compiler.sql_compiler.process(element.sqltext)})"
+
+
+@compiles(DayOf, "postgresql")
+def _add_day_on_postgresql(element: DayOf, compiler: DDLCompiler, **_options: Any) -> str:
+    return f"GENERATED ALWAYS AS ({compiler.sql_compiler.process(element.sqltext)}) STORED"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from myapp.ledger import model
-from myapp.ledger.columns import Bytes, Day, Flag, Id, Int32, Int64, JsonText, Text, Time
+from myapp.ledger.columns import Bytes, Day, DayOf, Flag, Id, Int32, Int64, JsonText, Text, Time
 
 metadata = sa.MetaData(
     naming_convention={
@@ -120,6 +120,8 @@ transactions = sa.Table(
     sa.Column("pending_of", Id),
     sa.Column("reverses", Id),
     sa.Column("expires_at", Time),
+    # In UTC; made by the database.
+    sa.Column("effective_day", Day, DayOf("effective_at"), nullable=False),
     sa.ForeignKeyConstraint(
         ["ledger_id", "pending_of"], ["transactions.ledger_id", "transactions.id"], name="fk_transactions_pending_of"
     ),
@@ -151,6 +153,8 @@ transactions = sa.Table(
         sqlite_where=sa.text("pending_of IS NOT NULL"),
         postgresql_where=sa.text("pending_of IS NOT NULL"),
     ),
+    # By day, so that those of a period are read newest first, day by day. See docs/decisions/0018-search.md.
+    sa.Index("ix_transactions_effective_day", "ledger_id", "effective_day", "id"),
     # What it was recorded as; what became of a hold is in `holds`.
     _one_of("status", [model.Status.POSTED, model.Status.PENDING]),
     sqlite_strict=True,
@@ -185,11 +189,23 @@ postings = sa.Table(
     sa.Index("ix_postings_statement", "ledger_id", "account_id", "effective_at", "balance_version", "currency"),
     # Ids sort by recorded time, so this also finds what an account was given since then.
     sa.Index("ix_postings_account", "ledger_id", "account_id", "transaction_id"),
+    sa.Index("ix_postings_amount", "ledger_id", "currency", "amount", "transaction_id"),
     _one_of("side", list(model.Side)),
     _one_of("effect", list(model.Effect)),
     sa.CheckConstraint("amount > 0", name="amount"),
     _not_negative("line"),
     sqlite_strict=True,
+)
+
+# What transactions are found by beside their columns. See terms.py. No foreign key: it says nothing of its own.
+transaction_terms = sa.Table(
+    "transaction_terms",
+    metadata,
+    sa.Column("ledger_id", Id, primary_key=True),
+    sa.Column("term", Int64, primary_key=True, autoincrement=False),
+    sa.Column("transaction_id", Id, primary_key=True),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
 
 # What the postings of one effective day, recorded on one day, have added to the counters of a balance; less where they
@@ -233,6 +249,7 @@ holds = sa.Table(
         sqlite_where=sa.text("state = 'pending'"),
         postgresql_where=sa.text("state = 'pending'"),
     ),
+    sa.Index("ix_holds_state", "ledger_id", "state", "transaction_id"),
     sa.Index(
         "ix_holds_expires_at",
         "ledger_id",

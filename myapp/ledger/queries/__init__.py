@@ -19,13 +19,15 @@ from myapp.ledger.queries.postings import PostingPosition, list_postings
 from myapp.ledger.queries.prices import PricePosition, find_rates, list_prices, price_of
 from myapp.ledger.queries.reports import figures_at, figures_between, value_figures
 from myapp.ledger.queries.seals import Proof, get_proof, list_seals
+from myapp.ledger.queries.search import TransactionFilter, words_of
 from myapp.ledger.queries.sums import Movement, list_references, sum_movements
 from myapp.ledger.queries.transactions import (
-    TransactionFilter,
+    Searched,
     get_transaction,
     list_holds,
     list_transactions,
     load_transactions,
+    search_transactions,
 )
 from myapp.ledger.queries.webhooks import get_webhook, list_webhooks
 from myapp.ledger.sealing import Seal
@@ -42,6 +44,7 @@ __all__ = [
     "PricePosition",
     "Proof",
     "Seal",
+    "Searched",
     "TransactionFilter",
     "Walk",
     "account_statement",
@@ -76,6 +79,8 @@ __all__ = [
     "movements",
     "price_of",
     "read_metadata",
+    "search_transactions",
     "sum_movements",
     "value_figures",
+    "words_of",
 ]

@@ -5,36 +5,29 @@ What became of them since is read by `outcomes`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from myapp.ledger import chunks, errors, tables
+from myapp.ledger import errors, tables
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import AccountType, Counters, Effect, Ledger, Posting, Side, Status, Transaction
-from myapp.ledger.queries import outcomes
+from myapp.ledger.queries import by_key, outcomes, search
+from myapp.ledger.queries.search import TransactionFilter
 
 accounts, postings, transactions = tables.accounts, tables.postings, tables.transactions
 
-# What only gives back what a hold had reserved is no transaction of its own to those who list them.
-IS_LISTED = sa.or_(transactions.c.status == Status.POSTED.value, transactions.c.pending_of.is_(None))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TransactionFilter:
-    """Which transactions to list; None asks for nothing. `effective_to` is exclusive."""
+class Searched:
+    """A page of transactions; the search goes on after the id `resume`, if it is not at its end."""
 
-    account: str | None = None
-    reference: str | None = None
-    effective_from: datetime | None = None
-    effective_to: datetime | None = None
-    status: Status | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    transactions: Sequence[Transaction]
+    resume: UUID | None
 
 
 def get_transaction(session: Session, ledger: Ledger, id: UUID, *, now: datetime) -> Transaction:  # noqa: A002
@@ -45,17 +38,30 @@ def get_transaction(session: Session, ledger: Ledger, id: UUID, *, now: datetime
     return outcomes.follow(session, ledger, found, now=now)[0]
 
 
+def search_transactions(
+    session: Session, ledger: Ledger, *, criteria: TransactionFilter, after: UUID | None, limit: int, now: datetime
+) -> Searched:
+    """Return a page of what meets the criteria, the newest first, from the one after the id `after`.
+
+    Shape: at most `limit`; fewer, or none, is not the end: that is where there is no `resume`.
+    """
+    found = search.find(session, ledger, criteria, after=after, limit=limit, now=now)
+    page = outcomes.follow(session, ledger, _with_postings(session, ledger, found.rows), now=now)
+    return Searched(transactions=page, resume=found.resume)
+
+
 def list_transactions(
     session: Session, ledger: Ledger, *, criteria: TransactionFilter, after: UUID | None, limit: int, now: datetime
 ) -> Sequence[Transaction]:
-    """List transactions, the newest first, from the one after the id `after`."""
-    query = sa.select(transactions).where(
-        transactions.c.ledger_id == ledger.id, IS_LISTED, *_conditions(session, ledger, criteria)
-    )
-    if after is not None:
-        query = query.where(transactions.c.id < after)
-    rows = session.execute(query.order_by(transactions.c.id.desc()).limit(limit)).all()
-    return outcomes.follow(session, ledger, _with_postings(session, ledger, rows), now=now)
+    """List transactions, the newest first, from the one after the id `after`, however long it takes to find them."""
+    listed: list[Transaction] = []
+    while True:
+        rest = limit - len(listed)
+        page = search_transactions(session, ledger, criteria=criteria, after=after, limit=rest, now=now)
+        listed += page.transactions
+        after = page.resume
+        if after is None or len(listed) == limit:
+            return listed
 
 
 def load_transactions(session: Session, ledger: Ledger, transaction_ids: Sequence[UUID]) -> Sequence[Transaction]:
@@ -68,42 +74,6 @@ def load_transactions(session: Session, ledger: Ledger, transaction_ids: Sequenc
 def list_holds(session: Session, ledger: Ledger, hold_ids: Sequence[UUID], *, now: datetime) -> Sequence[Transaction]:
     """Return holds with what has become of them, in the order of the ids."""
     return outcomes.follow(session, ledger, load_transactions(session, ledger, hold_ids), now=now)
-
-
-def _conditions(session: Session, ledger: Ledger, criteria: TransactionFilter) -> Iterable[sa.ColumnElement[bool]]:
-    if criteria.account is not None:
-        yield _touches(ledger, criteria.account)
-    if criteria.reference is not None:
-        yield transactions.c.reference == criteria.reference
-    if criteria.effective_from is not None:
-        yield transactions.c.effective_at >= criteria.effective_from
-    if criteria.effective_to is not None:
-        yield transactions.c.effective_at < criteria.effective_to
-    if criteria.status is not None:
-        yield transactions.c.status == criteria.status.value
-    if criteria.metadata:
-        yield from _has_metadata(session, criteria.metadata)
-
-
-def _touches(ledger: Ledger, path: str) -> sa.ColumnElement[bool]:
-    account_id = sa.select(accounts.c.id).where(accounts.c.ledger_id == ledger.id, accounts.c.path == path)
-    of_account = sa.select(postings.c.line).where(
-        postings.c.ledger_id == ledger.id,
-        postings.c.transaction_id == transactions.c.id,
-        postings.c.account_id == account_id.scalar_subquery(),
-    )
-    # The offset keeps PostgreSQL from making a join of it. See Note [Plans for a new ledger] in queries/__init__.py.
-    return of_account.offset(0).exists()
-
-
-def _has_metadata(session: Session, wanted: Mapping[str, str]) -> Iterable[sa.ColumnElement[bool]]:
-    if session.get_bind().dialect.name == "postgresql":
-        yield sa.type_coerce(transactions.c.metadata, postgresql.JSONB).contains(dict(wanted))
-        return
-    for key, value in wanted.items():
-        # Not by a JSON path, in which a key with a quote has no spelling.
-        entries = sa.func.json_each(transactions.c.metadata).table_valued("key", "value")
-        yield sa.select(entries.c.key).where(entries.c.key == key, entries.c.value == value).exists()
 
 
 def _with_postings(session: Session, ledger: Ledger, rows: Sequence[AnyRow]) -> Sequence[Transaction]:
@@ -129,12 +99,7 @@ def _is_release(row: AnyRow) -> bool:
 def _read(
     session: Session, ledger: Ledger, table: sa.Table, key: sa.Column[UUID], ids: Sequence[UUID]
 ) -> Sequence[AnyRow]:
-    return [
-        row
-        for some in chunks.of(ids)
-        if some
-        for row in session.execute(sa.select(table).where(table.c.ledger_id == ledger.id, key.in_(some)))
-    ]
+    return by_key.read(session, sa.select(table).where(table.c.ledger_id == ledger.id), key, ids)
 
 
 def _transaction(row: AnyRow, lines: Sequence[Posting], status: Status) -> Transaction:

@@ -20,7 +20,7 @@ from myapp.errors import MyappError
 from myapp.ledger import idempotency, tables
 from myapp.ledger.model import AccountType, Side
 from myapp.ledger.plan import Plan, Slot
-from myapp.ledger.recording import days, limits, parties, refusals, steps
+from myapp.ledger.recording import days, indexing, limits, parties, refusals, steps
 from myapp.ledger.recording.request import Balance, Key, Place, Request
 
 PARAMETER = re.compile(r"%\((\w+)\)s")
@@ -77,6 +77,7 @@ def record(session: Session, request: Request) -> Sequence[Place] | None:
     parties.check_again(session, request, moved)
     places = [Place(AccountType(of), balance) for of, balance in zip(row.types, moved, strict=True)]
     limits.check(request, places)
+    indexing.write_at_once(session, request)
     return places
 
 

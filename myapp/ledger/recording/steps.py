@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from myapp.ledger import currencies, idempotency
 from myapp.ledger.model import AccountType
-from myapp.ledger.recording import limits, moving, parties, refusals, rows
+from myapp.ledger.recording import indexing, limits, moving, parties, refusals, rows
 from myapp.ledger.recording.request import Key, Place, Request
 
 
@@ -57,4 +57,5 @@ def write(session: Session, request: Request, move: moving.Move) -> Sequence[Pla
     limits.check_conditions(request, places)
     limits.check(request, places)
     rows.insert_lines(session, request, places)
+    indexing.write(session, request)
     return places

@@ -27,7 +27,7 @@ READS: dict[str, tuple[Read, int]] = {
     "list_accounts": (lambda session, ledger: queries.list_accounts(session, ledger, after=None, limit=9), 2),
     "list_transactions": (
         lambda session, ledger: queries.list_transactions(
-            session, ledger, criteria=queries.TransactionFilter(account="assets:till"), after=None, limit=9, now=NOW
+            session, ledger, criteria=queries.TransactionFilter(), after=None, limit=9, now=NOW
         ),
         4,
     ),

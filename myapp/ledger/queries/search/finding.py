@@ -1,0 +1,111 @@
+"""Find a page of transactions: walk along one index, and keep those that meet the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from myapp.ledger import tables
+from myapp.ledger.columns import AnyRow
+from myapp.ledger.model import Ledger
+from myapp.ledger.queries import by_key
+from myapp.ledger.queries.search import conditions, planning, ways
+from myapp.ledger.queries.search.criteria import TransactionFilter
+from myapp.ledger.queries.search.span import Span
+from myapp.ledger.queries.search.walks import COLLECTED_MAX, Portion, Walk
+
+transactions = tables.transactions
+
+# A page ends when so many were looked at, however few of them meet the search.
+LOOKED_AT_MAX = 20_000
+# Each portion is so many times the last, so that a sparse page takes few statements and a dense one reads little.
+GROWTH = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Rows of `transactions`, the newest first; the search goes on after the id `resume`, if it is not at its end."""
+
+    rows: Sequence[AnyRow]
+    resume: UUID | None
+
+
+def find(
+    session: Session, ledger: Ledger, criteria: TransactionFilter, *, after: UUID | None, limit: int, now: datetime
+) -> Found:
+    """Find the transactions that meet the criteria, the newest first, from the one after the id `after`.
+
+    Shape: at most `limit`. Fewer, or none, with more to come, once `LOOKED_AT_MAX` were looked at.
+    """
+    span = criteria.span.up_to(after)
+    if criteria.is_open:
+        return _list(session, ledger, span, limit)
+    with planning.in_index_order(session):
+        walk = choose(session, ledger, criteria, span)
+        meeting = [transactions.c.ledger_id == ledger.id, *conditions.of(ledger, criteria, now=now)]
+        return _keep(session, criteria, _candidates(session, walk, span, limit + 1), meeting, limit)
+
+
+def _keep(
+    session: Session,
+    criteria: TransactionFilter,
+    candidates: Iterator[Portion],
+    meeting: Sequence[sa.ColumnElement[bool]],
+    limit: int,
+) -> Found:
+    """Keep the candidates that meet the search, until there are more than `limit` or enough was looked at."""
+    rows: list[AnyRow] = []
+    looked_at = 0
+    for some in candidates:
+        met = by_key.read(session, sa.select(transactions).where(*meeting), transactions.c.id, some.ids)
+        kept = [row for row in met if criteria.is_met_by(row.description, row.metadata)]
+        rows += sorted(kept, key=lambda row: row.id, reverse=True)
+        looked_at += len(some.ids) + some.looked_at
+        if len(rows) > limit:
+            return Found(rows=rows[:limit], resume=rows[limit - 1].id)
+        if looked_at >= LOOKED_AT_MAX:
+            return Found(rows=rows, resume=some.floor)
+    return Found(rows=rows, resume=None)
+
+
+def choose(session: Session, ledger: Ledger, criteria: TransactionFilter, span: Span) -> Walk:
+    """Return the walk that looks at fewest; one statement, if there is a choice."""
+    there = list(ways.of(ledger, criteria, span))
+    if len(there) == 1 and there[0].certain:
+        return there[0].walk
+    if not there:
+        return ways.whole(ledger)
+    counts = session.execute(sa.select(*(way.estimate.label(f"way{place}") for place, way in enumerate(there)))).one()
+    open_to = [
+        (min(count, COLLECTED_MAX), place)
+        for place, (way, count) in enumerate(zip(there, counts, strict=True))
+        if count is not None and not (way.for_few and count >= COLLECTED_MAX)
+    ]
+    return there[min(open_to)[1]].walk if open_to else ways.whole(ledger)
+
+
+def _list(session: Session, ledger: Ledger, span: Span, limit: int) -> Found:
+    """Return the newest of a span: what a list without criteria shows, in one statement."""
+    query = sa.select(transactions).where(transactions.c.ledger_id == ledger.id, *span.holds(transactions.c.id))
+    query = query.where(conditions.is_listed()).order_by(transactions.c.id.desc()).limit(limit + 1)
+    rows = session.execute(query).all()
+    return Found(rows=rows[:limit], resume=rows[limit - 1].id if len(rows) > limit else None)
+
+
+def _candidates(session: Session, walk: Walk, span: Span, size: int) -> Iterator[Portion]:
+    """Yield ids to look at, at first as many as a page needs, then more."""
+    floor: UUID | None = None
+    while True:
+        portion = walk.portion(session, span.up_to(floor), size)
+        rest, floor = portion.ids, portion.floor
+        while rest:
+            some, rest = rest[:size], rest[size:]
+            yield Portion(ids=some, floor=some[-1] if rest else floor, looked_at=0 if rest else portion.looked_at)
+            size = min(size * GROWTH, max(size, COLLECTED_MAX))
+        if floor is None:
+            return

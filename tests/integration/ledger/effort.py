@@ -1,0 +1,110 @@
+"""What a read costs its database: which indexes its statements use, and how much they read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from myapp.db import scope
+from myapp.ledger import tables
+
+# How often SQLite is asked how far it is, in steps of its machine; some ten of these read an entry of an index.
+STEPS = 10
+
+
+@dataclass
+class Effort:
+    """`read` is rows on PostgreSQL, and pages where those are more; on SQLite it is steps of its machine by ten."""
+
+    indexes: set[str] = field(default_factory=set)
+    scanned: set[str] = field(default_factory=set)
+    read: int = 0
+    statements: int = 0
+
+
+def of(engine: Engine, sessions: sessionmaker[Session], read: Callable[[Session], object]) -> Effort:
+    """Do a read, and explain each of its statements afterwards."""
+    with _seen(engine) as seen, scope.session_scope(sessions, readonly=True) as session:
+        read(session)
+    effort = Effort(statements=len(seen))
+    with engine.connect() as connection:
+        for statement, values in seen:
+            EXPLAIN[engine.dialect.name](connection, statement, values, effort)
+    return effort
+
+
+@contextmanager
+def _seen(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
+    seen: list[tuple[str, Any]] = []
+
+    def see(_connection: object, _cursor: object, statement: str, values: Any, *_more: object) -> None:
+        if statement.startswith(("SELECT", "WITH")):
+            seen.append((statement, values))
+
+    sa.event.listen(engine, "before_cursor_execute", see)
+    try:
+        yield seen
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", see)
+
+
+def _explain_on_sqlite(connection: Connection, statement: str, values: Any, effort: Effort) -> None:
+    driver = connection.connection.driver_connection
+    for *_, what in driver.execute(f"EXPLAIN QUERY PLAN {statement}", values):
+        used = re.match(r"(?:SEARCH|SCAN) (\w+)(.*)", what)
+        if used is None:
+            continue
+        if used[1] not in tables.metadata.tables:
+            continue
+        if what.startswith("SCAN"):
+            effort.scanned.add(used[1])
+        index = re.search(r"INDEX (\w+)", used[2])
+        effort.indexes.add(index[1] if index else f"{used[1]}{used[2][:20]}")
+    steps = [0]
+
+    def count() -> int:
+        steps[0] += 1
+        return 0
+
+    driver.set_progress_handler(count, STEPS)
+    driver.execute(statement, values).fetchall()
+    driver.set_progress_handler(None, 0)
+    effort.read += steps[0]
+
+
+def _explain_on_postgresql(connection: Connection, statement: str, values: Any, effort: Effort) -> None:
+    explained = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {statement}", values)
+    plan = explained.scalar_one()
+    plan = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+    rows = 0
+    for node in _nodes(plan):
+        if "Scan" not in node["Node Type"]:
+            continue
+        if "Index Name" in node:
+            effort.indexes.add(node["Index Name"])
+        elif "Relation Name" in node and node["Node Type"] == "Seq Scan":
+            effort.scanned.add(node["Relation Name"])
+        if "Relation Name" in node:
+            each = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+            rows += round(each * node["Actual Loops"])
+    effort.read += max(rows, plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)
+
+
+EXPLAIN: dict[str, Callable[[Connection, str, Any, Effort], None]] = {
+    "sqlite": _explain_on_sqlite,
+    "postgresql": _explain_on_postgresql,
+}
