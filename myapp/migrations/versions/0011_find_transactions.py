@@ -1,6 +1,6 @@
 """Find transactions by the words of their description, their metadata, their effective day and their amounts.
 
-Revision: 0005, after 0010. Made: 2026-11-24. On PostgreSQL the table `transactions` is rewritten for the new column.
+Revision: 0011, after 0010. Made: 2026-11-24. On PostgreSQL the table `transactions` is rewritten for the new column.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0005"
+revision = "0011"
 down_revision = "0010"
 branch_labels = None
 depends_on = None
