@@ -63,7 +63,13 @@ def shop(keyed_wsgi_app: Router) -> Shop:
 
 
 # How the refusals end that compare two members, or one with the clock.
-OWN = ("is above the maximum.", "goes with `pending`.", "would have expired already.", "among those to void.")
+OWN = (
+    "is above the maximum.",
+    "is in another currency.",
+    "goes with `pending`.",
+    "would have expired already.",
+    "among those to void.",
+)
 
 
 def excused(response: Response) -> list[CheckFunction]:
