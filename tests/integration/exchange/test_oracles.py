@@ -22,7 +22,7 @@ from tests.integration.exchange import books
 pytestmark = pytest.mark.slow
 
 RANDOM = hypothesis.settings(
-    max_examples=25, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+    max_examples=12, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
 )
 
 

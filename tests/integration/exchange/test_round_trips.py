@@ -17,7 +17,7 @@ from tests.integration.exchange import books
 pytestmark = pytest.mark.slow
 
 RANDOM = hypothesis.settings(
-    max_examples=20, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+    max_examples=10, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
 )
 
 

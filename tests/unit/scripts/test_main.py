@@ -23,7 +23,7 @@ class TestMain:
 
     def test_warns_that_a_journals_plugins_are_run(self, capsys):
         exit_code("import", "--help")
-        assert "The plugins that a journal names are Python code, and it is run" in capsys.readouterr().out
+        assert "The plugins that a Beancount journal names are Python code, and it is run" in capsys.readouterr().out
 
     @pytest.mark.parametrize(
         "arguments",
