@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from myapp.ledger import chunks, errors
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Ledger, Side, Status
+from myapp.ledger.queries import by_key
 from myapp.ledger.tables import accounts, hold_lines, holds, postings, transactions
 
 
@@ -163,8 +164,4 @@ def _read(session: Session, ledger: Ledger, rows: Sequence[AnyRow]) -> Mapping[U
 def _of(
     session: Session, ledger: Ledger, table: sa.Table, key: sa.Column[UUID], ids: Sequence[UUID]
 ) -> Sequence[AnyRow]:
-    return [
-        row
-        for some in chunks.of(ids)
-        for row in session.execute(sa.select(table).where(table.c.ledger_id == ledger.id, key.in_(some)))
-    ]
+    return by_key.read(session, sa.select(table).where(table.c.ledger_id == ledger.id), key, ids)

@@ -10,9 +10,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from myapp.ledger import chunks, tables
+from myapp.ledger import tables
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Effect, Ledger, Status, Transaction
+from myapp.ledger.queries import by_key
 
 holds, hold_lines, transactions = tables.holds, tables.hold_lines, tables.transactions
 
@@ -114,9 +115,4 @@ def _read_reversals(session: Session, ledger: Ledger, recorded: Sequence[Transac
 def _read(
     session: Session, table: sa.Table, ledger: Ledger, key: sa.Column[UUID], ids: Sequence[UUID]
 ) -> Sequence[AnyRow]:
-    return [
-        row
-        for some in chunks.of(ids)
-        if some
-        for row in session.execute(sa.select(table).where(table.c.ledger_id == ledger.id, key.in_(some)))
-    ]
+    return by_key.read(session, sa.select(table).where(table.c.ledger_id == ledger.id), key, ids)

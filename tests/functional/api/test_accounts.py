@@ -29,6 +29,7 @@ class TestOpenAccount:
             "closed": False,
             "limits": {"USD": {"min": "-5.00", "max": "1000.50"}, "JPY": {"max": "7"}},
             "balances": {"USD": nothing, "JPY": dict.fromkeys(nothing, "0")},
+            "versions": {"USD": 0, "JPY": 0},
         }
         assert shop.must(200, "GET", opened.headers["Location"].removeprefix("http://localhost")) == opened.json
 

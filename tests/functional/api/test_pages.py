@@ -78,7 +78,7 @@ class TestDocumentation:
             "/accounts ",
             "/transactions ",
             "/batch ",
-            "PATCH",
+            "PATCH http://localhost/v1/ledgers/shop/accounts/",
         ]
 
         statuses = []

@@ -63,20 +63,19 @@ def shop(keyed_wsgi_app: Router) -> Shop:
 
 
 # How the refusals end that compare two members, or one with the clock.
-OWN = (
-    "is above the maximum.",
-    "is in another currency.",
-    "goes with `pending`.",
-    "would have expired already.",
-    "among those to void.",
+OWN = re.compile(
+    "is above the maximum|is in another currency|goes with `pending`|would have expired already|among those to void|"
+    "'currency' beside it|no amount is between them|marks alone are not searched for|or leave the amounts out|"
+    "more decimal digits than|does not fit in 64 bits"
 )
 
 
 def excused(response: Response) -> list[CheckFunction]:
     """Return the checks that no document can help to pass: the ledger's own refusals of well-formed input."""
-    problem = response.json() if response.status_code in (412, 422) else {"code": "validation-failed", "detail": ""}
+    is_refusal = response.status_code in (400, 412, 422)
+    problem = response.json() if is_refusal else {"code": "validation-failed", "detail": ""}
     # JSON Schema cannot compare two members.
-    is_own = problem["code"] != "validation-failed" or problem["detail"].endswith(OWN)
+    is_own = problem["code"] not in ("validation-failed", "bad-parameter") or OWN.search(problem["detail"])
     return [positive_data_acceptance] if is_own else []
 
 

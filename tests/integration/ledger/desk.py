@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from myapp.db import scope
@@ -21,6 +20,7 @@ from myapp.ledger.model import (
     AccountChange,
     AccountType,
     Ledger,
+    LedgerChange,
     NewAccount,
     NewLimits,
     NewPosting,
@@ -111,12 +111,8 @@ class Desk:
 
     def lock_before(self, moment: datetime) -> None:
         with self.at_work() as session:
-            statement = sa.text("UPDATE ledgers SET locked_before = :moment WHERE id = :id")
-            statement = statement.bindparams(
-                sa.bindparam("moment", moment, operations.ledgers.c.locked_before.type),
-                sa.bindparam("id", self.ledger.id, operations.ledgers.c.id.type),
-            )
-            session.execute(statement)
+            change = LedgerChange(moves_period=True, locked_before=moment)
+            operations.change_ledger(session, self.ledger, change, expected_version=None, now=NOW)
 
     def account(self, path: str) -> Account:
         with self.at_work(readonly=True) as session:

@@ -119,7 +119,7 @@ def test_the_database_refuses_a_second_reversal(counter: Counter) -> None:
     sale = counter.record(transfer("10")).transactions[0]
     counter.reverse(sale.id)
     table = tables.transactions
-    copied = [column for column in table.c if column.name not in ("id", "reverses")]
+    copied = [column for column in table.c if column.name not in ("id", "reverses") and not column.computed]
     again = sa.select(
         *copied, sa.literal(ids.new_id(NOW), table.c.id.type), sa.literal(sale.id, table.c.reverses.type)
     ).where(table.c.ledger_id == counter.ledger.id, table.c.id == sale.id)

@@ -196,7 +196,9 @@ class TestVerify:
         table = tables.metadata.tables[name]
         there = rows(sealed, table)
         unnoticed, made = [], set()
-        for nth, column in enumerate(table.c):
+        # What is computed of another column changes with it only.
+        stored = [column for column in table.c if not column.computed]
+        for nth, column in enumerate(stored):
             for row in taken(there, nth):
                 for value in others(column, row[column.name]):
                     with undone(sealed) as session:
@@ -210,7 +212,7 @@ class TestVerify:
                     break
 
         assert unnoticed == []
-        assert made == set(table.c.keys())
+        assert made == {column.name for column in stored}
 
     @pytest.mark.parametrize("name", COVERED)
     def test_finds_any_row_that_is_removed(self, sealed: Desk, name: str) -> None:
