@@ -62,12 +62,14 @@ def _explain_on_sqlite(connection: Connection, statement: str, values: Any, effo
         used = re.match(r"(?:SEARCH|SCAN) (\w+)(.*)", what)
         if used is None:
             continue
-        if used[1] not in tables.metadata.tables:
+        # One that occurs twice is numbered.
+        table = re.sub(r"_\d+\Z", "", used[1])
+        if table not in tables.metadata.tables:
             continue
         if what.startswith("SCAN"):
-            effort.scanned.add(used[1])
+            effort.scanned.add(table)
         index = re.search(r"INDEX (\w+)", used[2])
-        effort.indexes.add(index[1] if index else f"{used[1]}{used[2][:20]}")
+        effort.indexes.add(index[1] if index else f"{table}{used[2][:20]}")
     steps = [0]
 
     def count() -> int:
