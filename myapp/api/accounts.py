@@ -7,7 +7,19 @@ from collections.abc import Iterable
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from myapp.api import answers, cursors, etags, idempotency, pages, parameters, respond, schemas, security, wishes
+from myapp.api import (
+    answers,
+    cursors,
+    etags,
+    expiry,
+    idempotency,
+    pages,
+    parameters,
+    respond,
+    schemas,
+    security,
+    wishes,
+)
 from myapp.api.request import AnyRequest, Request
 from myapp.ledger import model, operations, queries
 
@@ -112,14 +124,15 @@ def change_account(request: Request[schemas.AccountChange, schemas.NoQuery]) -> 
     Its limits or metadata; or close it, or open it again. With `If-Match`, only if nobody changed it since;
     postings in between do not count as a change.
     """
-    changed = operations.change_account(
-        request.dbsession,
-        request.ledger,
-        parameters.account_path(request.matchdict["path"]),
-        wishes.account_change(request.wanted),
-        expected_version=etags.expected_version(request.headers.get("If-Match")),
-        now=request.now,
-    )
+    with expiry.considered(request):
+        changed = operations.change_account(
+            request.dbsession,
+            request.ledger,
+            parameters.account_path(request.matchdict["path"]),
+            wishes.account_change(request.wanted),
+            expected_version=etags.expected_version(request.headers.get("If-Match")),
+            now=request.now,
+        )
     return _respond_with(request, changed)
 
 

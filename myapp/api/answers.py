@@ -52,6 +52,9 @@ def transaction_currencies(transactions: Iterable[model.Transaction]) -> set[str
 
 
 def transaction(of: model.Transaction, exponents: Exponents) -> schemas.Transaction:
+    # What a last post gives back is no part of what it posts.
+    is_post = of.status is model.Status.POSTED
+    released = [posting for posting in of.postings if is_post and posting.effect is model.Effect.RELEASED]
     return schemas.Transaction(
         id=of.id,
         status=of.status,
@@ -65,12 +68,8 @@ def transaction(of: model.Transaction, exponents: Exponents) -> schemas.Transact
         reverses=of.reverses,
         reversed_by=of.reversed_by,
         metadata=_metadata(of.metadata),
-        postings=[
-            _posting(posting, exponents[posting.currency])
-            for posting in of.postings
-            # What a last post gives back is no part of what it posts.
-            if posting.effect is not model.Effect.RELEASED or of.status is not model.Status.POSTED
-        ],
+        postings=[_posting(posting, exponents[posting.currency]) for posting in of.postings if posting not in released],
+        released=[_posting(posting, exponents[posting.currency]) for posting in released] or UNSET,
     )
 
 

@@ -16,6 +16,8 @@ from myapp.ledger import errors, operations, queries
 
 # Where pyramid_retry counts the attempts at a request, from 0.
 ATTEMPT = "retry.attempt"
+# What may be otherwise once they are freed.
+SHORT = (errors.InsufficientFunds, errors.LimitExceeded, errors.ConditionFailed)
 # More than this in one request would be a job for `myapp sweep`.
 HOLDS_MAX = 1_000
 
@@ -28,7 +30,7 @@ def considered(request: AnyRequest) -> Iterator[None]:
         operations.expire_holds(request.dbsession, request.ledger, now=request.now, limit=HOLDS_MAX)
     try:
         yield
-    except (errors.InsufficientFunds, errors.LimitExceeded) as refusal:
+    except SHORT as refusal:
         if not is_repeated and queries.has_expired_holds(request.dbsession, request.ledger, now=request.now):
             pyramid_retry.mark_error_retryable(refusal)
         raise

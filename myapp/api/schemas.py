@@ -289,6 +289,10 @@ class Transaction(Output, kw_only=True):
     reversed_by: Annotated[UUID | None, Meta(description="The transaction that reverses it.")]
     metadata: Metadata
     postings: list[Posting]
+    released: (
+        Annotated[list[Posting], Meta(description="What a final post gives back of its hold.", min_length=1)]
+        | UnsetType
+    ) = UNSET
 
 
 class BatchItem(Output, kw_only=True):

@@ -143,9 +143,11 @@ def _record(
 ) -> operations.Recorded:
     wanted = [wishes.transaction(each) for each in of]
     form = request.registry["myapp.recording"]
+    if request.asked.dry_run:
+        return operations.dry_run(
+            request.dbsession, request.ledger, wanted, now=request.now, form=form, expired_max=expiry.HOLDS_MAX
+        )
     with expiry.considered(request):
-        if request.asked.dry_run:
-            return operations.dry_run(request.dbsession, request.ledger, wanted, now=request.now, form=form)
         return operations.record(request.dbsession, request.ledger, wanted, now=request.now, form=form, claim=claim)
 
 

@@ -21,6 +21,7 @@
         ├── CurrencyNotAllowed    currency-not-allowed
         ├── PeriodLocked          period-locked
         ├── DuplicateReference    duplicate-reference
+        ├── UnknownHold           not-found
         ├── NotPending            not-pending
         ├── ExceedsHold           exceeds-hold
         ├── NotPosted             not-posted
@@ -191,6 +192,12 @@ class DuplicateReference(Refusal):
     """Another transaction of the ledger has this reference; `transaction_id` names it where it is recorded."""
 
     code = "duplicate-reference"
+
+
+class UnknownHold(Refusal):
+    """There is no transaction with this id to be posted or voided."""
+
+    code = "not-found"
 
 
 class NotPending(Refusal):

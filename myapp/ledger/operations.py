@@ -108,7 +108,7 @@ def record(
         Refusal: one of those in docs/ledger.md, "Refusals"; index and line say where.
         IdempotencyMismatch, IdempotencyInProgress: the claim's key belongs to another request, or to one in flight.
     """
-    plan.check_shape(wanted, now=now)
+    plan.check_shape(wanted)
     try:
         return _record(session, ledger, wanted, now=now, form=form, claim=claim)
     except sa_exc.OperationalError as exc:
@@ -159,10 +159,21 @@ def reverse(
 
 
 def dry_run(
-    session: Session, ledger: Ledger, wanted: Sequence[NewTransaction], *, now: datetime, form: Form
+    session: Session,
+    ledger: Ledger,
+    wanted: Sequence[NewTransaction],
+    *,
+    now: datetime,
+    form: Form,
+    expired_max: int = 0,
 ) -> Recorded:
-    """Answer as `record` would, with the same refusals, and leave nothing."""
+    """Answer as `record` would, with the same refusals, and leave nothing.
+
+    Up to `expired_max` holds that have expired give back first what they reserve, and that is undone as well.
+    """
     with scope.discarded(session):
+        if expired_max:
+            expire_holds(session, ledger, now=now, limit=expired_max)
         return record(session, ledger, wanted, now=now, form=form)
 
 
@@ -178,6 +189,7 @@ def _record(
     codes = {posting.currency for transaction in wanted for posting in transaction.postings}
     exponents = currencies.read(session, ledger.id, codes)
     try:
+        plan.check_expiry(wanted, now=now)
         planned = plan.make(wanted, exponents.of)
     except errors.Refusal:
         # A key that is in use comes before anything the request is refused for.

@@ -164,7 +164,7 @@ class Draft:
         try:
             minor = None if least is None else money.to_minor(least, exponent)
         except errors.Refusal as refusal:
-            raise refusal.at(index, line) from None
+            raise refusal.at(index, line).within("postings", str(line), "if", "min_available") from None
         self.guards.append(Guard(index, line, place, condition.version, minor, self.slots[place].before))
 
     def end_transaction(self) -> None:
@@ -176,12 +176,12 @@ class Draft:
         return Plan(self.slots, self.lines, self.guards)
 
 
-def check_shape(wanted: Sequence[NewTransaction], *, now: datetime) -> None:
+def check_shape(wanted: Sequence[NewTransaction]) -> None:
     """Refuse what has no sense whatever the ledger holds.
 
     Raises:
         InvalidTransaction: no or too many transactions or postings, an amount that is not above zero, or an expiry
-            that is past or of no hold.
+            of what is no hold.
     """
     if not 1 <= len(wanted) <= BATCH_MAX:
         raise errors.InvalidTransaction(f"A request has 1 to {BATCH_MAX} transactions, not {len(wanted)}.")
@@ -196,22 +196,23 @@ def check_shape(wanted: Sequence[NewTransaction], *, now: datetime) -> None:
             raise errors.InvalidTransaction(detail, index=index)
         for line, posting in enumerate(transaction.postings):
             check_amount(posting, index=index, line=line)
-        if transaction.expires_at is not None:
-            _check_expiry(transaction, index=index, now=now)
+        if transaction.expires_at is not None and not transaction.pending:
+            detail = "Only a hold expires: `expires_at` goes with `pending`."
+            raise errors.InvalidTransaction(detail, index=index).within("expires_at")
+
+
+def check_expiry(wanted: Sequence[NewTransaction], *, now: datetime) -> None:
+    """Raises: InvalidTransaction: a hold would have expired already."""
+    for index, transaction in enumerate(wanted):
+        if transaction.expires_at is not None and transaction.expires_at <= now:
+            detail = "The hold would have expired already."
+            raise errors.InvalidTransaction(detail, index=index).within("expires_at")
 
 
 def check_amount(posting: NewPosting, *, index: int, line: int) -> None:
     """Raises: InvalidTransaction."""
     if posting.amount.is_nan() or posting.amount <= 0:
         raise errors.InvalidTransaction("An amount is above zero.", index=index, line=line)
-
-
-def _check_expiry(transaction: NewTransaction, *, index: int, now: datetime) -> None:
-    if not transaction.pending:
-        detail = "Only a hold expires: `expires_at` goes with `pending`."
-        raise errors.InvalidTransaction(detail, index=index).within("expires_at")
-    if transaction.expires_at is not None and transaction.expires_at <= now:
-        raise errors.InvalidTransaction("The hold would have expired already.", index=index).within("expires_at")
 
 
 def make(wanted: Sequence[NewTransaction], exponents: Mapping[str, int]) -> Plan:

@@ -78,13 +78,15 @@ def _lock(session: Session, ledger: Ledger, transaction_id: UUID) -> AnyRow:
 
 
 def _require_unreversed(session: Session, ledger: Ledger, original: AnyRow) -> None:
-    query = sa.select(transactions.c.id).where(
-        transactions.c.ledger_id == ledger.id, transactions.c.reverses == original.id
-    )
-    reversal = session.scalar(query)
+    reversal = _find_reversal(session, ledger, [original.id])
     if reversal is not None:
         detail = f"The transaction was reversed by {reversal}."
         raise errors.AlreadyReversed(detail, transaction_id=reversal)
+
+
+def _find_reversal(session: Session, ledger: Ledger, ids: Sequence[UUID]) -> UUID | None:
+    query = sa.select(transactions.c.id).where(transactions.c.ledger_id == ledger.id, transactions.c.reverses.in_(ids))
+    return session.scalar(query.order_by(transactions.c.id).limit(1))
 
 
 def _posted_lines(session: Session, ledger: Ledger, original: AnyRow) -> Sequence[Posting]:
@@ -112,5 +114,6 @@ def _count_reversed(session: Session, ledger: Ledger, use: _HoldUse) -> None:
     count = row.posts if use.is_whole else 1
     if row.reversed_posts + count > row.posts:
         whole, part = "A part of the hold was reversed before.", "The hold it posts was reversed as a whole."
-        raise errors.AlreadyReversed(whole if use.is_whole else part)
+        reversal = _find_reversal(session, ledger, [use.hold_id, *queries.list_posts(session, ledger, use.hold_id)])
+        raise errors.AlreadyReversed(whole if use.is_whole else part, transaction_id=reversal)
     session.execute(sa.update(holds).where(is_it).values(reversed_posts=holds.c.reversed_posts + count))

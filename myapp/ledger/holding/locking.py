@@ -63,14 +63,14 @@ def lock(session: Session, ledger: Ledger, hold_ids: Sequence[UUID], *, now: dat
     """Lock these holds and return them.
 
     Raises:
-        NotFound: there is no transaction with such an id.
+        UnknownHold: there is no transaction with such an id; `index` is its place.
         NotPending: one of them is no hold, or was posted, voided or has expired by `now`; `index` is its place.
     """
     rows = {row.transaction_id: row for row in _lock(session, ledger, sorted(set(hold_ids)))}
     for index, hold_id in enumerate(hold_ids):
         row = rows.get(hold_id)
         if row is None:
-            _require_transaction(session, ledger, hold_id)
+            _require_transaction(session, ledger, hold_id, index=index)
             raise errors.NotPending(f"The transaction {hold_id} is no hold.", index=index)
         if row.state != Status.PENDING:
             raise errors.NotPending(f"The hold {hold_id} is {row.state} already.", index=index)
@@ -116,12 +116,12 @@ def _lock(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) -> Iterato
         yield from session.execute(query.where(holds.c.ledger_id == ledger.id, holds.c.transaction_id.in_(some)))
 
 
-def _require_transaction(session: Session, ledger: Ledger, transaction_id: UUID) -> None:
+def _require_transaction(session: Session, ledger: Ledger, transaction_id: UUID, *, index: int) -> None:
     query = sa.select(transactions.c.id).where(
         transactions.c.ledger_id == ledger.id, transactions.c.id == transaction_id
     )
     if session.scalar(query) is None:
-        raise errors.NotFound(f"There is no transaction {transaction_id}.")
+        raise errors.UnknownHold(f"There is no transaction {transaction_id}.", index=index)
 
 
 def _read(session: Session, ledger: Ledger, rows: Sequence[AnyRow]) -> Mapping[UUID, Hold]:

@@ -25,7 +25,7 @@ def post(
 
     Raises:
         InvalidTransaction: no or too many holds or postings, or an amount that is not above zero.
-        NotFound, NotPending: one of them is not there, or is no hold that is pending.
+        UnknownHold, NotPending: one of them is not there, or is no hold that is pending.
         UnknownCurrency, AmountPrecision, AmountOutOfRange, ExceedsHold: the first line that cannot be taken.
         UnbalancedTransaction: the first part whose debits and credits differ in a currency.
         AccountClosed, PeriodLocked, DuplicateReference: as recording a transaction.

@@ -27,7 +27,7 @@ def void(
     What was posted of a hold before stays posted.
     Raises:
         InvalidTransaction: no or too many holds, or one twice.
-        NotFound, NotPending: one of them is not there, or is no hold that is pending.
+        UnknownHold, NotPending: one of them is not there, or is no hold that is pending.
     """
     if not 1 <= len(hold_ids) <= BATCH_MAX:
         raise errors.InvalidTransaction(f"A request voids 1 to {BATCH_MAX} holds, not {len(hold_ids)}.")

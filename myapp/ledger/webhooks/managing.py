@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from myapp.ledger import errors, ids, queries
-from myapp.ledger.events import writing
+from myapp.ledger.events import numbering, writing
 from myapp.ledger.model import EventType, Ledger, NewWebhook, Webhook, WebhookState
 from myapp.ledger.queries.webhooks import webhook
 from myapp.ledger.webhooks.tables import webhooks
@@ -27,6 +27,9 @@ HEALTHY: Mapping[str, object] = {"failures": 0, "failing_since": None, "last_err
 
 def create_webhook(session: Session, ledger: Ledger, wanted: NewWebhook, *, now: datetime) -> Webhook:
     """Make a webhook with a new secret; what happens from now on is sent, and perhaps what happened just before."""
+    # What nobody has read has no number yet, and is no news all the same.
+    while wanted.after is None and numbering.number(session, ledger.id) == numbering.PORTION:
+        pass
     position = queries.last_event_seq(session, ledger) if wanted.after is None else wanted.after
     insert = sa.insert(webhooks).values(
         ledger_id=ledger.id,

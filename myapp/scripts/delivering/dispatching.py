@@ -158,6 +158,9 @@ class Service:
                     return
                 if not self._handle(message):
                     return
+            # However many it does not want, what it has come to is kept.
+            if not self._go_on():
+                return
         self._end()
 
     def _read(self, session: Session) -> Sequence[Message]:
@@ -180,8 +183,12 @@ class Service:
             self._fail(outcome)
             return False
         self._position = message.seq
-        until = self._renewed()
-        return self._run(lambda session: delivering.go_on(session, self._turn, position=message.seq, until=until))
+        return self._go_on()
+
+    def _go_on(self) -> bool:
+        """Keep how far it has come and renew the lease, and say whether it was still held."""
+        position, until = self._position, self._renewed()
+        return self._run(lambda session: delivering.go_on(session, self._turn, position=position, until=until))
 
     def _send(self, message: Message, body: bytes) -> Outcome:
         webhook, now = self._turn.webhook, _now()
