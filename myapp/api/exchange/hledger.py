@@ -55,9 +55,8 @@ def write(book: Book) -> Iterator[bytes]:
 
 
 def _account(account: model.Account, name: str, book: Book) -> str:
-    noted: dict[str, str] = {}
-    if name != account.path:
-        noted[notes.PATH] = account.path
+    # Always: hledger hands an account's tags down to those below it, after their own, and here the next ones begin.
+    noted = {notes.PATH: account.path}
     if (limits := notes.limits(account, book)) is not None:
         noted[notes.LIMITS] = limits
     if account.currencies is not None:

@@ -29,6 +29,7 @@ INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[import]'"
 
 DESCRIPTION = """\
 Load a journal, or a ledger that was exported as NDJSON, into a ledger, which is made if there is none of the name.
+A journal is one of Beancount's (any name), or what `hledger print -O json` prints (named .json).
 The plugins that a Beancount journal names are Python code, and it is run: load only journals you trust.
 """
 EPILOG = """\
@@ -42,7 +43,11 @@ class Kind(enum.StrEnum):
     """What can be loaded."""
 
     BEANCOUNT = "beancount"
+    HLEDGER = "hledger"
     NDJSON = "ndjson"
+
+
+KINDS = {".ndjson": Kind.NDJSON, ".jsonl": Kind.NDJSON, ".json": Kind.HLEDGER}
 
 
 class MissingExtra(errors.MyappError):
@@ -60,7 +65,9 @@ def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="the journal's main file, or an export as NDJSON")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="the journal's main file, hledger's JSON, or an NDJSON export"
+    )
     parser.add_argument(
         "--format", choices=tuple(Kind), type=Kind, help="what the file is, where its name does not end in that"
     )
@@ -117,7 +124,7 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def kind_of(path: Path) -> Kind:
     """Return what a file is, by the end of its name."""
-    return Kind.NDJSON if path.suffix in (".ndjson", ".jsonl") else Kind.BEANCOUNT
+    return KINDS.get(path.suffix, Kind.BEANCOUNT)
 
 
 def _replay(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -150,10 +157,14 @@ def _plan(options: argparse.Namespace) -> Plan:
         import tqdm  # noqa: F401
 
         from myapp.scripts.importing import journal, reading
+        from myapp.scripts.importing.hledger import planning, printed
     except ModuleNotFoundError as exc:
         if exc.name is not None and exc.name.partition(".")[0] in EXTRA_MODULES:
             raise _missing_extra() from exc
         raise
+    if (options.format or kind_of(options.file)) is Kind.HLEDGER:
+        found = printed.read(options.file)
+        return planning.plan(found, chosen_digits=dict(options.digits), may_round=options.round)
     return journal.plan(reading.read(options.file), chosen_digits=dict(options.digits), may_round=options.round)
 
 

@@ -6,7 +6,6 @@ Dates become the first instants of their days in UTC. Transactions of zero, and 
 from __future__ import annotations
 
 import decimal
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,8 +15,7 @@ from beancount.core import data
 from beancount.ops import balance
 
 from myapp.ledger import model
-from myapp.ledger import words as grammar
-from myapp.scripts.importing import chart, digits, lines, own, reading, references, words
+from myapp.scripts.importing import chart, contract, digits, lines, own, reading, references, words
 from myapp.scripts.importing.plan import (
     Assertion,
     JournalError,
@@ -37,9 +35,6 @@ LEFT_OUT = {
     data.Query: "queries",
     data.Custom: "custom directives",
 }
-
-# What the HTTP contract can say.
-YEARS = range(1000, 9999)
 
 # Wide enough for any number a journal may write, so that no sum is rounded in passing.
 EXACT = decimal.Context(prec=200)
@@ -71,7 +66,7 @@ def plan(journal: reading.Journal, *, chosen_digits: Mapping[str, int], may_roun
         notes=notes,
         left_out=left_out + drafted.empty,
     )
-    if problems := [*drafted.too_fine, *_beyond_contract(made)]:
+    if problems := [*drafted.too_fine, *contract.beyond(made)]:
         raise JournalError(problems)
     return made
 
@@ -166,22 +161,6 @@ def _assertions(journal: reading.Journal, codes: Mapping[str, str]) -> Iterator[
                 tolerance=balance.get_balance_tolerance(entry, journal.options),  # type: ignore[no-untyped-call]
                 fails_in_journal=place in journal.failed,
             )
-
-
-def _beyond_contract(made: Plan) -> Iterator[Note]:
-    """Yield what the HTTP contract could not name or hold, wherever the journal is loaded."""
-    for currency in made.currencies:
-        if not re.fullmatch(grammar.CURRENCY_CODE, currency.currency.code):
-            yield _note(currency.place, f"{currency.currency.code}: a currency is 1 to 24 capitals, digits or '._-")
-    for account in made.accounts:
-        if len(account.account.path) > grammar.PATH_LENGTH_MAX:
-            text = f"{account.account.path}: a path has at most {grammar.PATH_LENGTH_MAX} characters"
-            yield _note(account.place, text)
-    for transaction in made.transactions:
-        if len(transaction.wanted.postings) > model.POSTINGS_MAX:
-            yield _note(transaction.place, f"a transaction has at most {model.POSTINGS_MAX} postings")
-        if transaction.effective_at.year not in YEARS:
-            yield _note(transaction.place, f"a transaction's year is from {YEARS.start} to {YEARS.stop - 1}")
 
 
 def _note(place: Place, text: str) -> Note:

@@ -69,7 +69,7 @@ class Converter:
     def _fit(self, entry: data.Transaction, posting: data.Posting) -> tuple[Decimal, str]:
         """Return the amount with the digits of its currency; what an author wrote is rounded only if allowed."""
         number, code = reading.amount_of(posting.units)
-        fitted = _round(number, self._exponents[code])
+        fitted = rounded(number, self._exponents[code])
         if fitted != number:
             place = reading.place_of(posting.meta or entry.meta)
             if self._may_round or digits.is_computed(entry, posting):
@@ -80,7 +80,8 @@ class Converter:
         return fitted, code
 
 
-def _round(number: Decimal, exponent: int) -> Decimal:
+def rounded(number: Decimal, exponent: int) -> Decimal:
+    """Return a number with at most so many digits, half to even."""
     if digits.fraction_digits(number) <= exponent:
         return number
     return number.quantize(Decimal(1).scaleb(-exponent), rounding=decimal.ROUND_HALF_EVEN)

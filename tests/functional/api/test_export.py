@@ -154,8 +154,10 @@ option "title" "{shop.name}"
 commodity 1000.00 USD
 
 account assets:cash  ; type:A
+    ; ledger-path:assets:cash
     ; ledger-limits:{{"USD":{{"min":"0.00"}}}}
 account income:sales  ; type:R
+    ; ledger-path:income:sales
 
 2026-03-01 * (r-1) Sale A
     ; ledger-time:2026-03-01T10:00:00Z

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from pathlib import Path
+from urllib.parse import unquote
 
 import hypothesis
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from myapp import settings
 from myapp.api.exchange.schemas import Format
 from myapp.scripts import main
+from tests import hledger
 from tests.integration.exchange import books
 
 pytestmark = pytest.mark.slow
@@ -126,3 +129,40 @@ class TestNdjson:
 
         assert "damaged.ndjson" in capsys.readouterr().err
         assert not books.exists(sessions, f"{name}-2")
+
+
+def printed(journal: bytes) -> bytes:
+    """Return what hledger prints of a journal as JSON."""
+    path = Path(f"{secrets.token_hex(8)}.journal")
+    path.write_bytes(journal)
+    return hledger.run(path, "print", "--output-format=json").encode()
+
+
+def used(journal: bytes, wanted: books.Wanted) -> list[str]:
+    """Return an export's parts, without the accounts and currencies that nothing is in: none of those are printed."""
+    lines = [line for each in wanted.transactions for line in each.postings]
+    kept = {each.account for each in lines} | {each.currency for each in lines}
+
+    def is_used(block: str) -> bool:
+        if block.startswith("account "):
+            return unquote(re.findall("ledger-path:(.*)", block)[0]) in kept
+        return not block.startswith("commodity ") or block.split(maxsplit=2)[2].strip().strip('"') in kept
+
+    blocks = re.split(r"^(?=account |commodity |\d{4}-)", journal.decode(), flags=re.MULTILINE)
+    return [block.strip("\n") for block in blocks[1:] if is_used(block)]
+
+
+@pytest.mark.oracle
+class TestHledger:
+    @RANDOM
+    @hypothesis.given(wanted=books.ledgers())
+    def test_comes_back_as_it_was(self, sessions: sessionmaker[Session], wanted: books.Wanted):
+        name = books.make(sessions, wanted)
+        first = books.exported(sessions, name, Format.HLEDGER)
+        if not wanted.transactions:
+            return
+
+        loaded = load(printed(first), "json")
+
+        assert used(books.exported(sessions, loaded, Format.HLEDGER), wanted) == used(first, wanted)
+        assert books.balances(sessions, loaded) == books.balances(sessions, name)

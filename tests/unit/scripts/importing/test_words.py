@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from myapp.api import fields
-from myapp.scripts.importing import fitting, journal
+from myapp.scripts.importing import contract, fitting
 
 ACCOUNTS = """\
 2024-01-01 open Assets:Cash
@@ -89,4 +89,4 @@ class TestOfAccount:
 class TestRoom:
     def test_is_what_the_http_contract_has(self):
         assert fitting.ENTRIES_MAX == fields.METADATA_ENTRIES_MAX
-        assert journal.YEARS.stop == fields.YEAR_LAST + 1
+        assert contract.YEARS.stop == fields.YEAR_LAST + 1

@@ -1,0 +1,1 @@
+"""What hledger prints as JSON, as a plan."""
