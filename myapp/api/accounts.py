@@ -124,11 +124,12 @@ def change_account(request: Request[schemas.AccountChange, schemas.NoQuery]) -> 
     Its limits or metadata; or close it, or open it again. With `If-Match`, only if nobody changed it since;
     postings in between do not count as a change.
     """
-    with expiry.considered(request):
+    path = parameters.account_path(request.matchdict["path"])
+    with expiry.considered(request, [path]):
         changed = operations.change_account(
             request.dbsession,
             request.ledger,
-            parameters.account_path(request.matchdict["path"]),
+            path,
             wishes.account_change(request.wanted),
             expected_version=etags.expected_version(request.headers.get("If-Match")),
             now=request.now,

@@ -6,7 +6,7 @@ gives back what has expired before it does anything else, in its own unit of wor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import pyramid_retry
@@ -18,16 +18,16 @@ from myapp.ledger import errors, operations, queries
 ATTEMPT = "retry.attempt"
 # What may be otherwise once they are freed.
 SHORT = (errors.InsufficientFunds, errors.LimitExceeded, errors.ConditionFailed)
-# More than this in one request would be a job for `myapp sweep`.
-HOLDS_MAX = 1_000
+# More than this of one request's accounts would be a job for `myapp sweep`.
+HOLDS_MAX = 100
 
 
 @contextmanager
-def considered(request: AnyRequest) -> Iterator[None]:
-    """Do what is in the block as if holds ended the moment they expire."""
+def considered(request: AnyRequest, paths: Collection[str] | None = None) -> Iterator[None]:
+    """Do what is in the block as if holds ended the moment they expire; with `paths`, those of these accounts."""
     is_repeated = request.environ.get(ATTEMPT, 0) > 0
     if is_repeated:
-        operations.expire_holds(request.dbsession, request.ledger, now=request.now, limit=HOLDS_MAX)
+        operations.expire_holds(request.dbsession, request.ledger, now=request.now, limit=HOLDS_MAX, paths=paths)
     try:
         yield
     except SHORT as refusal:

@@ -86,6 +86,9 @@ def change_account(
         changed["metadata"] = change.metadata
     if change.closed is not None:
         changed["closed_at"] = (account.closed_at or now) if change.closed else None
+    if change.limits:
+        # Before the balances, as everyone does. See Note [Lock order] in recording/steps.py.
+        currencies.use(session, ledger.id, currencies.read(session, ledger.id, change.limits).first_used)
     if change.limits or change.closed is not None:
         _lock_balances(session, ledger, account.id)
     if change.limits:

@@ -5,7 +5,7 @@ Every refusal leaves the unit of work to be rolled back by its owner.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -166,14 +166,16 @@ def dry_run(
     now: datetime,
     form: Form,
     expired_max: int = 0,
+    paths: Collection[str] | None = None,
 ) -> Recorded:
     """Answer as `record` would, with the same refusals, and leave nothing.
 
-    Up to `expired_max` holds that have expired give back first what they reserve, and that is undone as well.
+    Up to `expired_max` holds of accounts at `paths` that have expired give back first what they reserve; that is undone
+    as well.
     """
     with scope.discarded(session):
         if expired_max:
-            expire_holds(session, ledger, now=now, limit=expired_max)
+            expire_holds(session, ledger, now=now, limit=expired_max, paths=paths)
         return record(session, ledger, wanted, now=now, form=form)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from myapp.ledger import errors, idempotency, ids, plan, queries
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.idempotency import Claim
-from myapp.ledger.model import Effect, Ledger, NewReversal, Posting, Side, Status, Transaction
+from myapp.ledger.model import POSTINGS_MAX, Effect, Ledger, NewReversal, Posting, Side, Status, Transaction
 from myapp.ledger.recording import moving, outcome, steps
 from myapp.ledger.recording.request import Entry, Request
 from myapp.ledger.tables import holds, transactions
@@ -101,7 +101,11 @@ def _posted_lines(session: Session, ledger: Ledger, original: AnyRow) -> Sequenc
     else:
         raise errors.NotPosted("It gave back what a hold had reserved; nothing of it is posted.")
     found = queries.load_transactions(session, ledger, parts)
-    return [posting for part in found for posting in part.postings if posting.effect.is_posted]
+    lines = [posting for part in found for posting in part.postings if posting.effect.is_posted]
+    if len(lines) > POSTINGS_MAX:
+        detail = f"The hold was posted by {len(parts)} transactions with {len(lines)} postings; reverse each of them."
+        raise errors.InvalidTransaction(detail)
+    return lines
 
 
 def _count_reversed(session: Session, ledger: Ledger, use: _HoldUse) -> None:

@@ -113,10 +113,11 @@ class Model:
 
     def record(self, request: Sequence[NewTransaction], *, now: datetime, key: Key | None) -> Recorded:
         """Record the whole request; a repeated key gets what was recorded the first time."""
-        refusals.check_senseless(request, now)
+        refusals.check_senseless(request)
         used = holds.used(self.book, key)
         if used is not None:
             return Recorded(used.places, [self.book.records[place] for place in used.places], replayed=True)
+        refusals.check_expiry(request, now)
         refusals.check_amounts(self.book, request)
         refusals.check_balanced(self.book, request)
         drafts = [draft(self.book, wanted, now) for wanted in request]

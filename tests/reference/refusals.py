@@ -27,10 +27,16 @@ def check_amount(book: Book, currency: str, amount: Decimal, index: int | None =
         raise Refused("amount-out-of-range", index, line)
 
 
-def check_senseless(request: Request, now: datetime) -> None:
+def check_senseless(request: Request) -> None:
     for index, wanted in enumerate(request):
         check_postings(wanted.postings, index)
-        if wanted.expires_at is not None and (not wanted.pending or wanted.expires_at <= now):
+        if wanted.expires_at is not None and not wanted.pending:
+            raise Refused("validation-failed", index)
+
+
+def check_expiry(request: Request, now: datetime) -> None:
+    for index, wanted in enumerate(request):
+        if wanted.expires_at is not None and wanted.expires_at <= now:
             raise Refused("validation-failed", index)
 
 

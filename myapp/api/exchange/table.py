@@ -30,7 +30,7 @@ COLUMNS = (
     "pending_of",
     "metadata",
 )
-FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 ROWS_MAX = 500
 
 
@@ -63,4 +63,4 @@ def harmless(text: str | None) -> str:
     """Return a text that no spreadsheet takes for a formula."""
     if text is None:
         return ""
-    return f"'{text}" if text.startswith(FORMULA_MARKS) else text
+    return f"'{text}" if text.lstrip().startswith(FORMULA_MARKS) or text.startswith(FORMULA_MARKS) else text

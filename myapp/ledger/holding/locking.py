@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from myapp.ledger import chunks, errors
 from myapp.ledger.columns import AnyRow
-from myapp.ledger.model import Ledger, Side, Status
+from myapp.ledger.model import BATCH_POSTINGS_MAX, POSTINGS_MAX, Ledger, Side, Status
 from myapp.ledger.queries import by_key
 from myapp.ledger.tables import accounts, hold_lines, holds, postings, transactions
 
@@ -79,8 +79,13 @@ def lock(session: Session, ledger: Ledger, hold_ids: Sequence[UUID], *, now: dat
     return _read(session, ledger, list(rows.values()))
 
 
-def lock_expired(session: Session, ledger: Ledger, *, now: datetime, limit: int) -> Mapping[UUID, Hold]:
-    """Lock holds that have expired and are pending still; those that another has locked are left to it."""
+def lock_expired(
+    session: Session, ledger: Ledger, *, now: datetime, limit: int, paths: Collection[str] | None = None
+) -> Mapping[UUID, Hold]:
+    """Lock holds that have expired and are pending still; those that another has locked are left to it.
+
+    With `paths` only those that reserve of one of these accounts.
+    """
     query = (
         sa.select(holds)
         .where(holds.c.ledger_id == ledger.id, holds.c.state == Status.PENDING.value, holds.c.expires_at <= now)
@@ -88,7 +93,20 @@ def lock_expired(session: Session, ledger: Ledger, *, now: datetime, limit: int)
         .limit(limit)
         .with_for_update(key_share=True, skip_locked=True)
     )
+    if paths is not None:
+        query = query.where(reserves_of(ledger, paths))
     return _read(session, ledger, session.execute(query).all())
+
+
+def reserves_of(ledger: Ledger, paths: Collection[str]) -> sa.ColumnElement[bool]:
+    """Say that a row of `holds` has a line of one of these accounts."""
+    named = sa.select(accounts.c.id).where(accounts.c.ledger_id == ledger.id, accounts.c.path.in_(sorted(paths)))
+    lines = sa.select(postings.c.line).where(
+        postings.c.ledger_id == ledger.id,
+        postings.c.transaction_id == holds.c.transaction_id,
+        postings.c.account_id.in_(named),
+    )
+    return lines.exists()
 
 
 def write_back(session: Session, ledger: Ledger, changed: Collection[Hold]) -> None:
@@ -116,6 +134,16 @@ def _lock(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) -> Iterato
         yield from session.execute(query.where(holds.c.ledger_id == ledger.id, holds.c.transaction_id.in_(some)))
 
 
+def _require_few_lines(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) -> None:
+    """Raises: InvalidTransaction: together they have more postings than one request may record."""
+    if len(hold_ids) * POSTINGS_MAX <= BATCH_POSTINGS_MAX:
+        return
+    query = sa.select(sa.func.count()).select_from(hold_lines).where(hold_lines.c.ledger_id == ledger.id)
+    counts = [session.scalar(query.where(hold_lines.c.transaction_id.in_(some))) for some in chunks.of(hold_ids)]
+    if sum(count or 0 for count in counts) > BATCH_POSTINGS_MAX:
+        raise errors.InvalidTransaction(f"The holds of a request have at most {BATCH_POSTINGS_MAX} postings together.")
+
+
 def _require_transaction(session: Session, ledger: Ledger, transaction_id: UUID, *, index: int) -> None:
     query = sa.select(transactions.c.id).where(
         transactions.c.ledger_id == ledger.id, transactions.c.id == transaction_id
@@ -129,6 +157,7 @@ def _read(session: Session, ledger: Ledger, rows: Sequence[AnyRow]) -> Mapping[U
     if not rows:
         return {}
     ids = [row.transaction_id for row in rows]
+    _require_few_lines(session, ledger, ids)
     left = {
         (row.transaction_id, row.line): row.remaining
         for row in _of(session, ledger, hold_lines, hold_lines.c.transaction_id, ids)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -49,12 +49,13 @@ def void(
     return record_ids
 
 
-def expire(session: Session, ledger: Ledger, *, now: datetime, limit: int) -> int:
+def expire(session: Session, ledger: Ledger, *, now: datetime, limit: int, paths: Collection[str] | None = None) -> int:
     """Give back what holds reserve that have expired, and return how many; at most `limit`, the first to expire first.
 
-    It counts from when the hold expired, or from the start of the open period where that was closed since.
+    With `paths` only of those that reserve of one of these accounts. It counts from when the hold expired, or from the
+    start of the open period where that was closed since.
     """
-    held = list(locking.lock_expired(session, ledger, now=now, limit=limit).values())
+    held = list(locking.lock_expired(session, ledger, now=now, limit=limit, paths=paths).values())
     if not held:
         return 0
 

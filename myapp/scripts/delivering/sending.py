@@ -19,7 +19,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 # Whoever is asked cannot know where these lead to.
-EMBEDDING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
+EMBEDDING = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/23", "2001:db8::/32", "3fff::/20")))
+# All that is given out for the open internet.
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+# Public by their number, and answered by whoever is near.
+NEAR = tuple(map(ipaddress.ip_network, ("192.88.99.0/24", "168.63.129.16/32")))
 
 USER_AGENT = "myapp-webhooks"
 ERROR_LENGTH_MAX = 200
@@ -80,7 +84,13 @@ class Sender:
             watch.start()
             try:
                 if is_tls:
-                    connection.sock = self._tls.wrap_socket(plain, server_hostname=host)
+                    # The handshake apart, so that the watch finds the socket that is in use.
+                    connection.sock = wrapped = self._tls.wrap_socket(
+                        plain, server_hostname=host, do_handshake_on_connect=False
+                    )
+                    if time.monotonic() >= deadline:
+                        raise TimeoutError(f"no answer within {self._timeout_seconds:g} s")
+                    wrapped.do_handshake()
                 target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
                 sent = {"Content-Type": "application/json", "User-Agent": USER_AGENT, "Host": parts.netloc, **headers}
                 connection.request("POST", target, body, sent)
@@ -113,8 +123,10 @@ def is_public(text: str) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(str(address.ipv4_mapped))
-        if any(address in network for network in EMBEDDING):
+        if address not in GLOBAL_UNICAST or any(address in network for network in EMBEDDING):
             return False
+    elif any(address in network for network in NEAR):
+        return False
     return address.is_global and not address.is_multicast
 
 

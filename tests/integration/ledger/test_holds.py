@@ -166,7 +166,7 @@ class TestPosting:
     def test_of_what_is_not_there_is_not_found(self, counter: Counter) -> None:
         held, nothing = counter.hold("30"), HoldPost(hold_id=ids.new_id(NOW))
 
-        counter.refused("not-found", lambda: counter.post(held, nothing))
+        counter.refused("not-found", lambda: counter.post(held, nothing), index=1)
 
     def test_is_refused_like_any_transaction(self, counter: Counter) -> None:
         held = counter.hold("30", reference="hold-1")

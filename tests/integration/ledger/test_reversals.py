@@ -76,7 +76,7 @@ class TestOfAHold:
 
         assert (counter.balance(TILL), counter.available()) == (8_000, 8_000)
         counter.refused("already-reversed", lambda: counter.reverse(first.id), transaction=undone)
-        counter.refused("already-reversed", lambda: counter.reverse(held.id))
+        counter.refused("already-reversed", lambda: counter.reverse(held.id), transaction=undone)
         counter.reverse(second.id)
         assert counter.balance(TILL) == 10_000
         assert counter.violations() == []
@@ -90,7 +90,7 @@ class TestOfAHold:
         assert [counter.read(each).reversed_by for each in (held, *parts)] == [undone.id] * 3
         assert (counter.balance(TILL), counter.available()) == (10_000, 10_000)
         for part in parts:
-            counter.refused("already-reversed", lambda part=part: counter.reverse(part.id))
+            counter.refused("already-reversed", lambda part=part: counter.reverse(part.id), transaction=undone)
         counter.refused("already-reversed", lambda: counter.reverse(held.id), transaction=undone)
         assert counter.violations() == []
 
