@@ -69,4 +69,4 @@ def _cost(amount: printed.Amount) -> str:
     if amount.cost is None:
         return ""
     of = amount.cost.contents
-    return f"{'@@' if amount.cost.is_total else '@'} {of.aquantity.number:f} {of.acommodity}"
+    return f"{'@@' if amount.cost.is_total else '@'} {of.aquantity.number.copy_abs():f} {of.acommodity}"
