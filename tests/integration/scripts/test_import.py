@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -198,3 +199,25 @@ class TestAssertions:
         result = myapp("import", path, "--ledger", name)
         assert result.code == 1
         assert "expected 100.00 USD, found 103.00 (3.00 too much)" in result.err
+
+
+class TestHledger:
+    def test_is_loaded_once_and_only_what_it_has_gained(self, myapp, tmp_path, account, name):
+        def line(path: str, cents: int) -> object:
+            amount = {
+                "acommodity": "USD",
+                "aquantity": {"decimalMantissa": cents, "decimalPlaces": 2},
+                "astyle": {"asprecision": 2},
+            }
+            return {"paccount": path, "pamount": [amount], "ptype": "RegularPosting"}
+
+        sales = [
+            {"tdate": f"2026-01-0{day}", "tpostings": [line("assets:cash", 100), line("income:x", -100)]}
+            for day in (1, 2)
+        ]
+        path = tmp_path / "print.json"
+        for count, said in ((1, "1 recorded, 0 already"), (2, "1 recorded, 1 already"), (2, "0 recorded, 2 already")):
+            path.write_text(json.dumps(sales[:count]), encoding="utf-8")
+            result = myapp("import", path, "--ledger", name)
+            assert f"transactions  {said} there" in result.out, result.err
+        assert cents(account("assets:cash")) == 2_00
