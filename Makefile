@@ -12,7 +12,7 @@ BENCH := .venv/bench.stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: serve test test-variants check format bench-sessions shell clean help
+.PHONY: serve test test-long test-variants check format bench-sessions shell clean help
 
 serve: $(RUNTIME) ## Migrate the development database and serve it (http_port=7000 for another port)
 	@$(BIN)/alembic upgrade head
@@ -25,8 +25,11 @@ serve: $(RUNTIME) ## Migrate the development database and serve it (http_port=70
 	@echo
 	@exec $(BIN)/pserve development.ini http_port=$(http_port)
 
-test: $(TEST) ## Run every test on SQLite and a real PostgreSQL (MYAPP_TEST_DATABASE_URL for a server of your own)
-	$(BIN)/pytest -n $(jobs)
+test: $(TEST) ## Run the tests on SQLite and a real PostgreSQL (MYAPP_TEST_DATABASE_URL for a server of your own)
+	$(BIN)/pytest -n $(jobs) -m "not long and not oracle"
+
+test-long: $(TEST) ## Run what compares at length: with the reference model, with other programs, every column tampered with, plans
+	$(BIN)/pytest -n $(jobs) -m "long or oracle"
 
 test-variants: $(TEST) ## Run the functional suite SERIALIZABLE, with injected faults, and through a PgBouncer (3 minutes)
 	$(BIN)/pytest -n $(jobs) tests/functional --variant serializable

@@ -88,7 +88,8 @@ def change_account(
         changed["closed_at"] = (account.closed_at or now) if change.closed else None
     if change.limits:
         # Before the balances, as everyone does. See Note [Lock order] in recording/steps.py.
-        currencies.use(session, ledger.id, currencies.read(session, ledger.id, change.limits).first_used)
+        codes = [code for code, limits in change.limits.items() if limits is not None]
+        currencies.use(session, ledger.id, currencies.read(session, ledger.id, codes).first_used)
     if change.limits or change.closed is not None:
         _lock_balances(session, ledger, account.id)
     if change.limits:

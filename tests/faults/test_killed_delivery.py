@@ -24,6 +24,8 @@ from tests.functional.api.shop import Shop, sale
 from tests.own_postgresql import OwnPostgresql
 from tests.receiver import Receiver, receiver
 
+pytestmark = pytest.mark.long
+
 LOOPBACK = {"REMOTE_ADDR": "127.0.0.1"}
 DISPATCHERS = 2
 PATHS = ("/a", "/b")

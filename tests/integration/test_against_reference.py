@@ -25,6 +25,8 @@ from tests import databases
 from tests.reference.machine import Comparison
 from tests.reference.real import Real
 
+pytestmark = pytest.mark.long
+
 EXAMPLES_VARIABLE = "MYAPP_TEST_EXAMPLES"
 SEED_VARIABLE = "MYAPP_TEST_SEED"
 SEED = 3

@@ -129,7 +129,8 @@ def reverse(book: Book, wanted: Reversal, *, now: datetime, key: Key | None) -> 
             raise Refused("not-posted")
         parts = book.holds[hold].posts
     if hold is not None and book.holds[hold].undone + len(parts) > len(book.holds[hold].posts):
-        raise Refused("already-reversed")
+        either = (hold, *book.holds[hold].posts)
+        raise Refused("already-reversed", holder=min(book.reversals[each] for each in either if each in book.reversals))
     posted = [entry for part in parts for entry in book.records[part].entries if entry.effect in ("posted", "taken")]
     other = {Side.DEBIT: Side.CREDIT, Side.CREDIT: Side.DEBIT}
     lines = [DraftLine(entry.account, entry.currency, other[entry.side], entry.minor, "posted") for entry in posted]
@@ -146,7 +147,7 @@ def reverse(book: Book, wanted: Reversal, *, now: datetime, key: Key | None) -> 
 def check_pending(book: Book, places: Sequence[int | None], now: datetime) -> None:
     for index, place in enumerate(places):
         if place is None:
-            raise Refused("not-found")
+            raise Refused("not-found", index)
         if place not in book.holds or book.state_of(place, now) != "pending":
             raise Refused("not-pending", index)
 

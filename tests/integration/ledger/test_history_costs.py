@@ -25,7 +25,7 @@ from myapp.ledger.model import Ledger
 from tests.integration.ledger import bulk
 from tests.integration.ledger.bulk import FIRST_DAY
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 DAYS = 100
 LINES_SHORT = 80

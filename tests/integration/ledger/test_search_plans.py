@@ -22,7 +22,7 @@ from myapp.ledger.model import Status
 from myapp.ledger.queries.search import finding
 from tests.integration.ledger import crowd, effort
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 TRANSACTIONS = int(os.environ.get("MYAPP_SEARCHED_TRANSACTIONS", "12000"))
 # Rows on PostgreSQL, ten steps of SQLite's machine: the dearest searches merge a thousand accounts or a year.

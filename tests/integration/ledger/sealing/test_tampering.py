@@ -26,6 +26,8 @@ from myapp.ledger.verifying import check
 from tests.integration.ledger import story
 from tests.integration.ledger.desk import Desk
 
+pytestmark = pytest.mark.long
+
 NOT_COVERED = {
     "idempotency": "is forgotten after days, and says nothing of the books",
     "api_keys": "says who may come in, not what was recorded",
