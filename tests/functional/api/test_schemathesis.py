@@ -32,6 +32,8 @@ from myapp.db import scope
 from myapp.ledger import access
 from tests.functional.api.shop import CASH, Shop, bank_line, sale
 
+pytestmark = pytest.mark.long
+
 pytestmark = [pytest.mark.slow, pytest.mark.commits]
 
 EXAMPLES_MAX = 6

@@ -19,6 +19,8 @@ from myapp.ledger.queries.search import finding, walks
 from myapp.ledger.recording import Form
 from tests.integration.ledger.desk import NOW, Desk, credit, debit, in_every_form, transaction, transfer
 
+pytestmark = pytest.mark.long
+
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 LATER = NOW + 60 * DAY
 TIMES = [NOW + n * DAY + m * HOUR for n in range(-3, 6) for m in (0, 11)]
