@@ -73,7 +73,8 @@ class Faults:
     def _execute_on_postgresql(self, cursor: Any, statement: str, _parameters: Any, context: Any) -> None:
         is_failed = cursor.connection.info.transaction_status == TransactionStatus.INERROR
         if not is_failed and self._counts(statement, context.root_connection) and self.is_due():
-            cursor.execute(INSTEAD.format(state=next(self._states)))
+            # Not on the cursor itself, which may be one of the server's.
+            cursor.connection.execute(INSTEAD.format(state=next(self._states)))
 
     def _commit_on_postgresql(self, connection: Connection) -> None:
         # One that only reads can make no trigger.
