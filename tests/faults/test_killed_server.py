@@ -16,6 +16,8 @@ import pytest
 from tests import traffic
 from tests.faults.serving import START_SECONDS, Server, check_books, server_on
 
+pytestmark = pytest.mark.long
+
 CLIENTS = 6
 KILLS = 3
 CALLS_PER_KILL = 150

@@ -30,6 +30,8 @@ from myapp.db import errors, scope
 from myapp.ledger import queries
 from tests import traffic
 
+pytestmark = pytest.mark.long
+
 REQUESTS_VARIABLE = "MYAPP_TEST_REQUESTS"
 REQUESTS = 300
 THREADS = 16

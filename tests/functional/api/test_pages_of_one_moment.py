@@ -15,10 +15,8 @@ from myapp.api import catalogue, pages, schemas
 from myapp.db.telemetry.counting import count_statements
 from tests.functional.api.shop import CASH, SALES, Shop, sale
 
-pytestmark = pytest.mark.long
-
 # A request that is repeated takes its statements again.
-pytestmark = [pytest.mark.commits, pytest.mark.not_for("faults")]
+pytestmark = [pytest.mark.long, pytest.mark.commits, pytest.mark.not_for("faults")]
 
 
 class Books:

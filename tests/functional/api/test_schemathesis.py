@@ -32,9 +32,7 @@ from myapp.db import scope
 from myapp.ledger import access
 from tests.functional.api.shop import CASH, Shop, bank_line, sale
 
-pytestmark = pytest.mark.long
-
-pytestmark = [pytest.mark.slow, pytest.mark.commits]
+pytestmark = [pytest.mark.long, pytest.mark.commits]
 
 EXAMPLES_MAX = 6
 SECONDS_GIVEN = re.compile(REQUEST_HEADERS[REQUEST_TIMEOUT]["schema"]["pattern"])

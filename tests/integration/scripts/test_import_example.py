@@ -13,7 +13,7 @@ from myapp.ledger import queries, tables, verify
 from myapp.scripts.importing import journal, reading
 from myapp.scripts.importing.plan import TRADING_PREFIX
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 LUNCH = '2025-01-02 * "Kin Soy" "Lunch"\n  Expenses:Food:Restaurant  12.00 USD\n  Assets:US:BofA:Checking\n'
 TABLES = (tables.currencies, tables.accounts, tables.balances, tables.transactions, tables.postings)

@@ -64,6 +64,7 @@ class TestSeal:
 
         assert (result.code, result.out, result.err) == (0, "", "")
 
+    @pytest.mark.long
     def test_seals_every_ledger(self, myapp, till):
         result = myapp("seal", "--all")
 
