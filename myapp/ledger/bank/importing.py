@@ -72,11 +72,14 @@ def import_lines(
     ]
     _insert(session, rows)
     if rows:
-        payload = {"account": account, "against": clearing or account, "lines": len(rows)}
-        kind = EventType.BANK_LINES_IMPORTED
-        writing.announce(session, ledger.id, kind, id=ids.new_id(now), payload=payload, now=now)
+        _announce(session, ledger, account, clearing or account, count=len(rows), now=now)
     is_new = set(new)
     return Imported(recorded=new, known=[place for place in range(len(lines)) if place not in is_new])
+
+
+def _announce(session: Session, ledger: Ledger, account: str, against: str, *, count: int, now: datetime) -> None:
+    payload = {"account": account, "against": against, "lines": count}
+    writing.announce(session, ledger.id, EventType.BANK_LINES_IMPORTED, id=ids.new_id(now), payload=payload, now=now)
 
 
 def moment_of(day: date) -> datetime:
