@@ -11,10 +11,12 @@ import io
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import pyramid.request
+from pyramid.response import Response
 from sqlalchemy.orm import Session
 
 from myapp.api.caller import Caller
@@ -30,11 +32,19 @@ ID_KEY = "myapp.request_id"
 ID_PATTERN = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}\Z")
 
 
+class Units(Protocol):
+    """The units of work of what the request does beside its own."""
+
+    def begin(self, *, readonly: bool, isolation: str | None = None) -> AbstractContextManager[Session]: ...
+
+
 class Request(Protocol[BodyT, QueryT]):
     """A request as the views of this room see it: its body and its query decoded, its ledger found."""
 
     dbsession: Session
     dbstream: Callable[[Callable[[Session], Iterable[bytes]]], Iterable[bytes]]
+    db_afterwards: Callable[[Callable[[Units], Response]], Response]
+    db_mend: Callable[[Exception, Callable[[Units], None]], None]
     ledger: model.Ledger
     caller: Caller
     now: datetime

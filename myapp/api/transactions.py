@@ -143,18 +143,9 @@ def _record(
 ) -> operations.Recorded:
     wanted = [wishes.transaction(each) for each in of]
     form = request.registry["myapp.recording"]
-    paths = {posting.account for transaction in of for posting in transaction.postings}
     if request.asked.dry_run:
-        return operations.dry_run(
-            request.dbsession,
-            request.ledger,
-            wanted,
-            now=request.now,
-            form=form,
-            expired_max=expiry.HOLDS_MAX,
-            paths=paths,
-        )
-    with expiry.considered(request, paths):
+        return operations.dry_run(request.dbsession, request.ledger, wanted, now=request.now, form=form)
+    with expiry.considered(request, {posting.account for each in of for posting in each.postings}):
         return operations.record(request.dbsession, request.ledger, wanted, now=request.now, form=form, claim=claim)
 
 

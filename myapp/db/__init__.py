@@ -5,7 +5,7 @@ Settings: `sqlalchemy.url` and what `myapp.settings.DATABASE` lists. Views decla
 
     made and joined            request_session  from the one factory: factory, session, engine
     ended                      request_session  SessionMember with the transaction, ending_tween in any other case
-    repeated, or not           retry            by what an error means: errors, judging, constraints
+    repeated, or not           retry            by what an error means: errors, judging, constraints; mending before it
     declared by a view         view, options
     carried along              unit             what one unit of work may do, until when, and what it did
     said at BEGIN              databases        one file for each database
@@ -28,7 +28,7 @@ from pyramid.viewderivers import INGRESS as FIRST
 from sqlalchemy.engine import Engine
 
 from myapp import settings
-from myapp.db import after_commit, afterwards, engine, factory, request_session, streaming, view
+from myapp.db import after_commit, afterwards, engine, factory, mending, request_session, streaming, view
 from myapp.db.replication import position, replicas, routed
 
 EXPLICIT_MANAGER = "pyramid_tm.explicit_manager"
@@ -53,6 +53,7 @@ def includeme(config: Configurator) -> None:
     config.add_request_method(streaming.dbstream)
     config.add_request_method(after_commit.after_commit)
     config.add_request_method(afterwards.db_afterwards)
+    config.add_request_method(mending.db_mend)
     config.add_request_method(position.wanted, "db_position", reify=True)
     config.add_tween("myapp.db.request_session.ending_tween", under=INGRESS, over=TM_TWEEN)
     config.add_tween("myapp.db.streaming.streaming_tween", under="myapp.db.request_session.ending_tween", over=TM_TWEEN)

@@ -29,7 +29,7 @@ from pyramid.response import Response
 from pyramid.tweens import INGRESS
 from sqlalchemy import exc as sa_exc
 
-from myapp.db import after_commit, errors, scope
+from myapp.db import after_commit, errors, mending, scope
 from myapp.db.factory import Sessions
 from myapp.db.request_session import SESSIONS
 from myapp.db.session import UnitOfWorkSession
@@ -109,6 +109,7 @@ def repeating_tween(handler: Handler, registry: Registry) -> Handler:
             else:
                 _pause(repeated)
                 _restore(request.environ, sent)
+                mending.mend(request, repeated.exception)
         if repeated is not None:
             # Answered by an exception view, for nobody.
             raise repeated.exception

@@ -5,7 +5,7 @@ Every refusal leaves the unit of work to be rolled back by its owner.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -38,6 +38,7 @@ from myapp.ledger.webhooks.managing import (
 )
 
 __all__ = [
+    "EXPIRED_PORTION",
     "NUMBERING_ISOLATION",
     "Recorded",
     "change_account",
@@ -61,6 +62,8 @@ __all__ = [
     "void_holds",
 ]
 
+# How many expired holds are given back at a time; nobody waits long for the balances that these lock.
+EXPIRED_PORTION = 100
 FORMS = {Form.STEPS: steps.record, Form.STATEMENT: statement.record}
 
 
@@ -165,17 +168,15 @@ def dry_run(
     *,
     now: datetime,
     form: Form,
-    expired_max: int = 0,
-    paths: Collection[str] | None = None,
 ) -> Recorded:
     """Answer as `record` would, with the same refusals, and leave nothing.
 
-    Up to `expired_max` holds of accounts at `paths` that have expired give back first what they reserve; that is undone
-    as well.
+    Holds that have expired give back first what they reserve of the accounts; that is undone as well.
     """
+    paths = {posting.account for transaction in wanted for posting in transaction.postings}
     with scope.discarded(session):
-        if expired_max:
-            expire_holds(session, ledger, now=now, limit=expired_max, paths=paths)
+        while expire_holds(session, ledger, now=now, limit=EXPIRED_PORTION, paths=paths) == EXPIRED_PORTION:
+            continue
         return record(session, ledger, wanted, now=now, form=form)
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
+from sqlalchemy.orm import Session
+
+from myapp.db import retry
 from myapp.db.factory import Sessions
 from myapp.db.scope import session_scope
 from myapp.ledger import operations, queries
@@ -18,8 +22,6 @@ and frees what a request is short of, swept or not; sweeping brings the balances
 while the service runs or not; several at once are safe.
 """
 
-# Each portion is a unit of work of its own, so that nobody waits long for the balances it locks.
-PORTION = 200
 LEDGERS_PER_PAGE = 100
 
 
@@ -49,13 +51,16 @@ def _sweep(sessions: Sessions, name: str) -> int:
     """Sweep a ledger portion by portion and return how many holds there were."""
     count = 0
     while True:
-        with session_scope(sessions) as session:
-            # Read anew: its period may be closed meanwhile.
-            ledger = queries.get_ledger(session, name)
-            swept = operations.expire_holds(session, ledger, now=datetime.now(UTC), limit=PORTION)
+        swept = retry.run(sessions, partial(_sweep_portion, name=name), owner="myapp sweep")
         count += swept
-        if swept < PORTION:
+        if swept < operations.EXPIRED_PORTION:
             return count
+
+
+def _sweep_portion(session: Session, *, name: str) -> int:
+    # Read anew: its period may be closed meanwhile.
+    ledger = queries.get_ledger(session, name)
+    return operations.expire_holds(session, ledger, now=datetime.now(UTC), limit=operations.EXPIRED_PORTION)
 
 
 def _names(sessions: Sessions, only: str | None) -> Iterator[str]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from contextlib import contextmanager
+from typing import Any
 
 from pyramid.response import Response
 from sqlalchemy import exc as sa_exc
@@ -20,7 +20,7 @@ from myapp.api import respond
 from myapp.api.events import answers
 from myapp.api.events.schemas import EventPage, EventsQuery
 from myapp.api.health import SHUTTING_DOWN
-from myapp.api.request import Request
+from myapp.api.request import Request, Units
 from myapp.db import errors as db_errors
 from myapp.ledger import operations, queries
 from myapp.ledger.model import EventType
@@ -48,18 +48,13 @@ class Followers:
                 self._seats.release()
 
 
-class Units(Protocol):
-    """Where the units of work come from that begin after the request's own; see `myapp.db.afterwards`."""
-
-    def begin(self, *, readonly: bool, isolation: str | None = None) -> AbstractContextManager[Session]: ...
-
-
 class Follower:
     """One request for the events."""
 
     def __init__(self, request: Request[None, EventsQuery]) -> None:
         self._request = request
         self._types = [EventType(each) for each in (request.asked.types or "").split(",") if each]
+        self._after = request.asked.after
         self._may_number = True
         self._has_unnumbered = False
 
@@ -68,10 +63,9 @@ class Follower:
         if self._may_number and not as_numbered and queries.has_unnumbered_events(session, self._request.ledger):
             self._has_unnumbered = True
             return None
-        asked = self._request.asked
-        page = queries.list_events(
-            session, self._request.ledger, after=asked.after, limit=asked.limit, types=self._types
-        )
+        limit = self._request.asked.limit
+        page = queries.list_events(session, self._request.ledger, after=self._after, limit=limit, types=self._types)
+        self._after = page.until
         is_worth_it = page.events or page.may_be_more or is_last
         return self._respond_with(session, page) if is_worth_it else None
 

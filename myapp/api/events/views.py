@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pyramid.response import Response
 from pyramid.view import view_config
 
@@ -30,5 +28,4 @@ def list_events(request: Request[None, EventsQuery]) -> Response:
     answer = follower.look(request.dbsession, is_last=not request.asked.wait)
     if answer is not None:
         return answer
-    afterwards: Any = request
-    return afterwards.db_afterwards(follower.answer)
+    return request.db_afterwards(follower.answer)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from myapp.ledger import chunks, errors
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import BATCH_POSTINGS_MAX, POSTINGS_MAX, Ledger, Side, Status
-from myapp.ledger.queries import by_key
+from myapp.ledger.queries import by_key, outcomes
 from myapp.ledger.tables import accounts, hold_lines, holds, postings, transactions
 
 
@@ -88,25 +88,12 @@ def lock_expired(
     """
     query = (
         sa.select(holds)
-        .where(holds.c.ledger_id == ledger.id, holds.c.state == Status.PENDING.value, holds.c.expires_at <= now)
+        .where(*outcomes.is_expired(ledger, now=now, paths=paths))
         .order_by(holds.c.expires_at, holds.c.transaction_id)
         .limit(limit)
         .with_for_update(key_share=True, skip_locked=True)
     )
-    if paths is not None:
-        query = query.where(reserves_of(ledger, paths))
     return _read(session, ledger, session.execute(query).all())
-
-
-def reserves_of(ledger: Ledger, paths: Collection[str]) -> sa.ColumnElement[bool]:
-    """Say that a row of `holds` has a line of one of these accounts."""
-    named = sa.select(accounts.c.id).where(accounts.c.ledger_id == ledger.id, accounts.c.path.in_(sorted(paths)))
-    lines = sa.select(postings.c.line).where(
-        postings.c.ledger_id == ledger.id,
-        postings.c.transaction_id == holds.c.transaction_id,
-        postings.c.account_id.in_(named),
-    )
-    return lines.exists()
 
 
 def write_back(session: Session, ledger: Ledger, changed: Collection[Hold]) -> None:

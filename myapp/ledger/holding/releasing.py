@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from myapp.db.errors import Conflict
 from myapp.ledger import errors, idempotency, ids, plan
 from myapp.ledger.holding import locking
 from myapp.ledger.holding.locking import Hold
@@ -54,6 +55,8 @@ def expire(session: Session, ledger: Ledger, *, now: datetime, limit: int, paths
 
     With `paths` only of those that reserve of one of these accounts. It counts from when the hold expired, or from the
     start of the open period where that was closed since.
+    Raises:
+        Conflict: the period was closed in this moment.
     """
     held = list(locking.lock_expired(session, ledger, now=now, limit=limit, paths=paths).values())
     if not held:
@@ -64,7 +67,10 @@ def expire(session: Session, ledger: Ledger, *, now: datetime, limit: int, paths
         return expired_at if ledger.locked_before is None else max(expired_at, ledger.locked_before)
 
     record_ids = ids.new_ids(now, len(held))
-    _release(session, ledger, held, record_ids, state=Status.EXPIRED, counts_at=counts_at, now=now)
+    try:
+        _release(session, ledger, held, record_ids, state=Status.EXPIRED, counts_at=counts_at, now=now)
+    except errors.PeriodLocked as refusal:
+        raise Conflict("The period is being closed.") from refusal
     return len(held)
 
 

@@ -10,12 +10,13 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from myapp.ledger import tables
+from myapp.ledger import chunks, tables
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Effect, Ledger, Status, Transaction
 from myapp.ledger.queries import by_key
 
 holds, hold_lines, transactions = tables.holds, tables.hold_lines, tables.transactions
+accounts, postings = tables.accounts, tables.postings
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,34 @@ def is_hold(of: Transaction) -> bool:
     return any(posting.effect is Effect.PENDING for posting in of.postings)
 
 
-def has_expired_holds(session: Session, ledger: Ledger, *, now: datetime) -> bool:
-    """Say whether a hold still reserves though it has expired."""
-    query = sa.select(holds.c.transaction_id).where(
-        holds.c.ledger_id == ledger.id, holds.c.state == Status.PENDING.value, holds.c.expires_at <= now
-    )
+def has_expired_holds(session: Session, ledger: Ledger, *, now: datetime, paths: Collection[str] | None = None) -> bool:
+    """Say whether a hold still reserves though it has expired; with `paths`, of one of these accounts."""
+    query = sa.select(holds.c.transaction_id).where(*is_expired(ledger, now=now, paths=paths))
     return session.scalar(query.limit(1)) is not None
+
+
+def is_expired(
+    ledger: Ledger, *, now: datetime, paths: Collection[str] | None = None
+) -> Sequence[sa.ColumnElement[bool]]:
+    """Return the conditions on `holds` of what still reserves though it has expired.
+
+    Very many `paths` are as good as all of them.
+    """
+    conditions = [holds.c.ledger_id == ledger.id, holds.c.state == Status.PENDING.value, holds.c.expires_at <= now]
+    if paths is not None and len(paths) <= chunks.KEYS_MAX:
+        conditions.append(_reserves_of(ledger, paths))
+    return conditions
+
+
+def _reserves_of(ledger: Ledger, paths: Collection[str]) -> sa.ColumnElement[bool]:
+    """Say that a row of `holds` has a line of one of these accounts."""
+    named = sa.select(accounts.c.id).where(accounts.c.ledger_id == ledger.id, accounts.c.path.in_(sorted(paths)))
+    lines = sa.select(postings.c.line).where(
+        postings.c.ledger_id == ledger.id,
+        postings.c.transaction_id == holds.c.transaction_id,
+        postings.c.account_id.in_(named),
+    )
+    return lines.exists()
 
 
 def list_posts(session: Session, ledger: Ledger, hold_id: UUID) -> Sequence[UUID]:
