@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import UNSET
 
 from myapp.api import schemas
+from myapp.api.bank import schemas as bank_schemas
 from myapp.api.holds import schemas as holds_schemas
 from myapp.ledger import errors
 
@@ -48,7 +49,7 @@ def of_refusal(refusal: errors.Refusal, wanted: object) -> str:
             return _in_group("transactions", refusal, group)
         case holds_schemas.HoldsPost(holds=group) | holds_schemas.HoldsVoid(holds=group):
             return _in_group("holds", refusal, group)
-        case schemas.NewTransaction() | holds_schemas.Remark():
+        case schemas.NewTransaction() | holds_schemas.Remark() | bank_schemas.Missing():
             return _in_transaction(refusal, wanted)
         case _:
             return "".join(f"/{step}" for step in refusal.member)

@@ -9,7 +9,7 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from myapp.api import cursors as cursor_texts
-from myapp.api import expiry, idempotency, pages, parameters, respond, security
+from myapp.api import expiry, idempotency, pages, parameters, respond, security, wishes
 from myapp.api.bank import answers, cursors, schemas
 from myapp.api.request import AnyRequest, Request
 from myapp.api.schemas import Listed, NoQuery
@@ -150,10 +150,16 @@ def record_missing_of_bank_line(request: Request[schemas.Missing, NoQuery]) -> R
     """
 
     def record() -> bytes:
-        line_id, to = _line_id(request), request.wanted.to
-        form = request.registry["myapp.recording"]
         with expiry.considered(request):
-            line = bank.record_missing(request.dbsession, request.ledger, line_id, to=to, now=request.now, form=form)
+            line = bank.record_missing(
+                request.dbsession,
+                request.ledger,
+                _line_id(request),
+                to=request.wanted.to,
+                effective_at=wishes.moment(request.wanted.effective_at),
+                now=request.now,
+                form=request.registry["myapp.recording"],
+            )
         return _encode(request, line)
 
     return _once(request, record)

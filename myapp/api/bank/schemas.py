@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
-from myapp.api.fields import AccountPath, CurrencyCode, Description, Moment, Money, Reference
+from myapp.api.fields import AccountPath, CurrencyCode, Description, Instant, Moment, Money, Reference
 from myapp.api.schemas import Input, Output, Page
 from myapp.ledger import bank
 
@@ -43,6 +43,9 @@ class Missing(Input, kw_only=True):
     """What the books lack: a transaction with this as the other account."""
 
     to: Annotated[AccountPath, Meta(description="The other account.", examples=["income:sales"])]
+    effective_at: Annotated[
+        Instant | None, Meta(description="When it counts in the books; from the line's day, when left out.")
+    ] = None
 
 
 class Rejection(Input, kw_only=True):

@@ -46,16 +46,27 @@ def accept(
     return reading.get_line(session, ledger, line_id)
 
 
-def record_missing(session: Session, ledger: Ledger, line_id: UUID, *, to: str, now: datetime, form: Form) -> Line:
+def record_missing(
+    session: Session,
+    ledger: Ledger,
+    line_id: UUID,
+    *,
+    to: str,
+    effective_at: datetime | None = None,
+    now: datetime,
+    form: Form,
+) -> Line:
     """Record what a line tells and the books lack, with `to` as the other account, and match the two.
 
+    It counts from the line's day unless `effective_at` says otherwise, as for a day that is closed.
     Raises:
         NotFound: there is no such line.
         AlreadyMatched: it has its match.
         Refusal: of recording.
     """
     row = _lock(session, ledger, line_id)
-    transaction = _missing(session, ledger, row, to)
+    counts_at = effective_at or importing.moment_of(row.booked_on)
+    transaction = _missing(session, ledger, row, to, counts_at)
     try:
         recorded = operations.record(session, ledger, [transaction], now=now, form=form)
     except ledger_errors.Refusal as refusal:
@@ -129,7 +140,7 @@ def _has_match(session: Session, ledger: Ledger, keys: Sequence[PostingKey]) -> 
     return not {line for _, line in keys}.isdisjoint(session.scalars(query))
 
 
-def _missing(session: Session, ledger: Ledger, line: AnyRow, to: str) -> NewTransaction:
+def _missing(session: Session, ledger: Ledger, line: AnyRow, to: str, counts_at: datetime) -> NewTransaction:
     exponent = queries.exponents(session, ledger, [line.currency])[line.currency]
     against = accounts.paths_of(session, ledger, [line.against_id])[line.against_id]
     amount = Decimal(line.amount).scaleb(-exponent)
@@ -141,7 +152,7 @@ def _missing(session: Session, ledger: Ledger, line: AnyRow, to: str) -> NewTran
             NewPosting(account=to, currency=line.currency, side=other, amount=amount),
         ],
         description=importing.describe(line.details),
-        effective_at=importing.moment_of(line.booked_on),
+        effective_at=counts_at,
         metadata={**importing.metadata(line.details), f"{importing.METADATA_PREFIX}line": str(line.id)},
     )
 

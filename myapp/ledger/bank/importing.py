@@ -7,6 +7,7 @@ one it is kept as a line alone, for books that record on the bank account direct
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
@@ -36,12 +37,14 @@ def import_lines(
     *,
     clearing: str | None,
     lines: Sequence[NewLine],
+    late: bool = False,
     now: datetime,
     form: Form,
 ) -> Imported:
     """Take over the lines that were not imported before, all or none, and say which those are.
 
-    Shape: any number of lines, recorded 10,000 at a time in this one unit of work.
+    Shape: any number of lines, recorded 10,000 at a time in this one unit of work. Each counts from its day; with
+    `late` those of a day that is closed count from now.
     Raises:
         UnknownAccount: one of the two accounts is not there.
         Refusal: of recording, or of an amount or currency; `index` is the place of the line.
@@ -57,6 +60,8 @@ def import_lines(
     recorded: Sequence[UUID | None] = [None] * len(new)
     if clearing is not None:
         wanted = [_transaction(account, clearing, lines[place], marks[place]) for place in new]
+        if late:
+            wanted = [_in_open_period(each, ledger.locked_before, now=now) for each in wanted]
         recorded = _record(session, ledger, wanted, new, now=now, form=form)
     own = {"ledger_id": ledger.id, "account_id": held[account], "against_id": held[clearing or account]}
     rows = [
@@ -150,6 +155,11 @@ def _transaction(account: str, clearing: str, line: NewLine, mark: str) -> NewTr
         effective_at=moment_of(line.booked_on),
         metadata=metadata(line.details),
     )
+
+
+def _in_open_period(of: NewTransaction, locked_before: datetime | None, *, now: datetime) -> NewTransaction:
+    is_late = of.effective_at is not None and locked_before is not None and of.effective_at < locked_before
+    return replace(of, effective_at=now) if is_late else of
 
 
 def _record(

@@ -42,6 +42,7 @@ def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--format", type=files.Format, choices=[*files.Format], help="by what the file looks like")
     parser.add_argument("--mapping", type=Path, metavar="TOML", help="what the columns of a CSV file mean")
     parser.add_argument("--number", metavar="IBAN", help="the account's number, where the file is about several")
+    parser.add_argument("--late", action="store_true", help="let lines of a closed period count from now")
     parser.add_argument("--dry-run", action="store_true", help="do and report all of it, and keep nothing")
     parser.set_defaults(run=_import)
 
@@ -50,7 +51,9 @@ def _import(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     file = str(options.file)
     read = files.read(options.file, format=options.format, mapping_path=options.mapping)
     chosen = loading.choose(read, options.number, file=file)
-    target = loading.Target(ledger=options.ledger, account=options.account, clearing=options.clearing)
+    target = loading.Target(
+        ledger=options.ledger, account=options.account, clearing=options.clearing, late=options.late
+    )
     with work.at_work(options, environ) as at:
         outcome = loading.load(at.session, chosen, target, file=file, dry_run=options.dry_run, now=at.now, form=at.form)
     print("\n".join(report.lines(file, target, outcome, dry_run=options.dry_run)))

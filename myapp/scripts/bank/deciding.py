@@ -53,6 +53,7 @@ def _add_accept(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     which.add_argument("--transaction", type=UUID, metavar="ID", help="the one that is meant, proposed or not")
     which.add_argument("--to", metavar="PATH", help="record the missing transaction, with this as the other account")
     which.add_argument("--all", action="store_true", help="every line of --account with one proposal and a good score")
+    parser.add_argument("--late", action="store_true", help="with --to: let it count from now, since its day is closed")
     parser.add_argument("--score", type=int, default=SCORE_MIN, metavar="N", help=f"what is good ({SCORE_MIN})")
     parser.set_defaults(run=_accept)
 
@@ -96,12 +97,14 @@ def _report(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def _accept(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if (options.line is None) != options.all or (options.all and options.account is None):
         raise work.Usage(NOTHING_NAMED)
+    if options.late and options.to is None:
+        raise work.Usage("--late goes with --to")
     with work.at_work(options, environ) as at:
         ledger = queries.get_ledger(at.session, options.ledger)
         if options.all:
             accepted = _accept_all(at, ledger, options.account, options.score)
         elif options.to is not None:
-            accepted = [bank.record_missing(at.session, ledger, options.line, to=options.to, now=at.now, form=at.form)]
+            accepted = [_record(at, ledger, options.line, to=options.to, late=options.late)]
         else:
             transaction_id = options.transaction
             accepted = [bank.accept(at.session, ledger, options.line, transaction_id=transaction_id, now=at.now)]
@@ -117,6 +120,11 @@ def _reject(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         line = bank.reject(at.session, ledger, options.line, transaction_id=options.transaction, now=at.now)
     print(f"{line.booked_on}  {line.id}  {_outcome(line)}")
     return 0
+
+
+def _record(at: work.Work, ledger: model.Ledger, line_id: UUID, *, to: str, late: bool) -> bank.Line:
+    counts_at = at.now if late else None
+    return bank.record_missing(at.session, ledger, line_id, to=to, effective_at=counts_at, now=at.now, form=at.form)
 
 
 def _accept_all(at: work.Work, ledger: model.Ledger, account: str, score: int) -> list[bank.Line]:

@@ -19,11 +19,15 @@ from myapp.scripts.bank.statements import Entry, Problem, Statement, StatementEr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a file goes; without a clearing account the books record on the bank account directly."""
+    """Where a file goes; without a clearing account the books record on the bank account directly.
+
+    With `late`, what is of a closed period counts from now.
+    """
 
     ledger: str
     account: str
     clearing: str | None
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +117,7 @@ def _import(
             target.account,
             clearing=target.clearing,
             lines=[entry.line for entry in entries],
+            late=target.late,
             now=now,
             form=form,
         )

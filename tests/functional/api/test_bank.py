@@ -121,6 +121,20 @@ class TestRepeat:
         lasting_shop.refused("idempotency-mismatch", "POST", address, {"to": SALES}, Idempotency_Key="k")
 
 
+class TestLate:
+    def test_is_recorded_in_the_open_period(self, books: Shop) -> None:
+        (line,) = books.bank_lines(bank_line(), clearing=CLEARING)
+        books.must(200, "PATCH", "", {"locked_before": "2026-02-01"})
+        address = f"bank/lines/{line}/record"
+
+        problem = books.refused("period-locked", "POST", address, {"to": SALES})
+        recorded = books.must(200, "POST", address, {"to": SALES, "effective_at": "2026-02-03"})
+
+        assert [each["pointer"] for each in problem["errors"]] == ["/effective_at"]
+        made = books.must(200, "GET", f"transactions/{recorded['match']['transaction']}")
+        assert (made["effective_at"], recorded["booked_on"]) == ("2026-02-03T00:00:00Z", "2026-01-31")
+
+
 class TestRefuse:
     def test_what_is_not_there(self, books: Shop) -> None:
         for line in (uuid.uuid4(), "seven"):

@@ -6,13 +6,21 @@ from datetime import UTC, datetime
 import pytest
 
 from myapp.db.scope import session_scope
-from myapp.ledger import bank
+from myapp.ledger import bank, operations, queries
+from myapp.ledger.model import LedgerChange
 from myapp.ledger.recording import Form
-from tests.integration.bookkeeping import BANK, CLEARING, NOW, came_in
+from tests.integration.bookkeeping import BANK, CLEARING, NOW, SALES, came_in
 
 PAID = "2026-01-05,100.00,Invoice INV-1,,100.00\n"
 RENT = "2026-01-31,-40.00,Rent,,60.00\n"
 COFFEE = "2026-01-20,-2.50,Coffee,,\n"
+
+
+def close_before(sessions, books, moment):
+    with session_scope(sessions) as session:
+        ledger = queries.get_ledger(session, books.ledger.name)
+        change = LedgerChange(metadata=None, moves_period=True, locked_before=moment)
+        operations.change_ledger(session, ledger, change, expected_version=None, now=NOW)
 
 
 class TestImport:
@@ -87,6 +95,33 @@ class TestImport:
         assert "opening 0.00 EUR, 2026-01-05: THE BOOKS HAVE 3.00, 3.00 more" in result.out
         assert "closing 100.00 EUR, 2026-01-05: THE BOOKS HAVE 103.00, 3.00 more" in result.out
 
+    def test_lets_what_is_late_count_from_now(self, take_over, myapp, books, sessions):
+        close_before(sessions, books, datetime(2026, 1, 6, tzinfo=UTC))
+        began = datetime.now(UTC)
+
+        result = take_over(PAID + RENT, "--late")
+
+        assert "2 recorded, 0 already there" in result.out
+        late, in_time = sorted(books.transactions(), key=lambda each: each.effective_at, reverse=True)
+        assert began <= late.effective_at == late.recorded_at
+        assert in_time.effective_at == datetime(2026, 1, 31, tzinfo=UTC)
+        assert [line.booked_on.day for line in books.lines()] == [5, 31]
+        assert "0 recorded, 2 already there" in take_over(PAID + RENT, "--late").out
+
+    def test_lets_what_is_late_be_recorded_from_now(self, take_over, myapp, books, sessions):
+        take_over(PAID)
+        (line,) = books.lines()
+        close_before(sessions, books, datetime(2026, 1, 6, tzinfo=UTC))
+        command = ["bank", "accept", line.id, "--to", SALES, "--ledger", books.ledger.name]
+
+        refused = myapp(*command)
+        recorded = myapp(*command, "--late")
+
+        assert (refused.code, "Nothing is recorded before 2026-01-06" in refused.err) == (1, True)
+        assert (recorded.code, recorded.err) == (0, "")
+        assert (books.balance(BANK), books.balance(CLEARING)) == (100_00, 0)
+        assert myapp("bank", "accept", line.id, "--late", "--ledger", books.ledger.name).code == 2
+
     def test_leaves_nothing_of_a_dry_run(self, take_over, books):
         result = take_over(PAID, "--dry-run")
 
@@ -123,13 +158,7 @@ class TestRefuse:
         assert "looks like CSV, which needs --mapping" in result.err
 
     def test_a_day_in_a_period_that_is_closed(self, take_over, books, sessions):
-        import sqlalchemy as sa
-
-        from myapp.ledger.tables import ledgers
-
-        with session_scope(sessions) as session:
-            locked = sa.update(ledgers).where(ledgers.c.id == books.ledger.id)
-            session.execute(locked.values(locked_before=datetime(2026, 1, 6, tzinfo=UTC)))
+        close_before(sessions, books, datetime(2026, 1, 6, tzinfo=UTC))
 
         result = take_over(PAID)
 
