@@ -312,6 +312,7 @@ class EventType(enum.StrEnum):
     TRANSACTION_EXPIRED = "transaction.expired"
     PRICE_RECORDED = "price.recorded"
     BANK_LINES_IMPORTED = "bank_lines.imported"
+    BANK_LINE_IMPORTED = "bank_line.imported"
     BANK_LINE_MATCHED = "bank_line.matched"
     BANK_LINE_UNMATCHED = "bank_line.unmatched"
     BANK_LINE_REJECTED = "bank_line.rejected"

@@ -45,9 +45,8 @@ def record_prices(session: Session, ledger: Ledger, wanted: Sequence[NewPrice], 
         recorded.append(known[key])
     if new:
         session.execute(sa.insert(prices), [_row(ledger, price) for price in new])
-    writing.announce_all(
-        session, ledger.id, EventType.PRICE_RECORDED, payloads=[_payload(price) for price in new], now=now
-    )
+    payloads = {price.id: _payload(price) for price in new}
+    writing.announce_recorded(session, ledger.id, EventType.PRICE_RECORDED, payloads=payloads, now=now)
     return recorded
 
 

@@ -13,7 +13,20 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from myapp.ledger.model import Ledger
-from myapp.ledger.verifying import balances, check, days, events, holds, reversals, sealed, states, transactions
+from myapp.ledger.verifying import (
+    balances,
+    bank,
+    check,
+    days,
+    events,
+    holds,
+    prices,
+    reversals,
+    sealed,
+    states,
+    terms,
+    transactions,
+)
 from myapp.ledger.verifying.check import Check, Part, Portion, Whole
 from myapp.ledger.verifying.checkpoints import newest as newest_checkpoint
 from myapp.ledger.verifying.checkpoints import save as save_checkpoint
@@ -41,16 +54,21 @@ WHOLE: Mapping[str, Whole] = {
     transactions.TIMES: transactions.effective_times_agree,
     transactions.EFFECTS: transactions.effects_agree,
     days.SUMS: days.day_totals_are_sums,
+    terms.AGREE: terms.agree,
     holds.KEPT: holds.are_kept,
     events.COMPLETE: events.are_complete,
     events.NUMBERED: events.are_numbered,
     states.ACCOUNTS: states.accounts_agree,
     states.SETTINGS: states.settings_agree,
+    bank.MATCHES: bank.matches_agree,
+    bank.STATES: bank.states_agree,
     sealed.CHAINED: sealed.are_chained,
 }
 PORTIONED: Mapping[str, Portion] = {
     holds.AGREE: holds.agree,
     reversals.MIRROR: reversals.mirror,
+    prices.AGREE: prices.PRICES.agree,
+    bank.LINES: bank.IMPORTED.agree,
     sealed.UNCHANGED: sealed.is_unchanged,
 }
 CHECKS = (*WHOLE, *PORTIONED)

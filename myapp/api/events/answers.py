@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +25,7 @@ def events(
     ids = [event.id for event in found if event.type.is_of_transaction]
     transactions = queries.load_transactions(session, ledger, ids) if ids else ()
     codes = answers.transaction_currencies(transactions)
-    codes |= {code for event in found for code in _limits_of(event.payload)}
+    codes |= {code for event in found for code in _currencies(event)}
     known = exponents.of(session, ledger, codes)
     by_id = {each.id: answers.transaction(each, known) for each in transactions}
     return [_event(event, by_id, known) for event in found]
@@ -38,10 +38,18 @@ def _event(
     head = {"type": of.type.value, "seq": of.seq, "id": of.id, "recorded_at": of.recorded_at}
     if of.type.is_of_transaction:
         return kind(seq=of.seq, id=of.id, recorded_at=of.recorded_at, data=transactions[of.id])  # type: ignore[arg-type]
-    payload = dict(of.payload)
+    payload: dict[str, Any] = dict(of.payload)
     if "limits" in payload:
         payload["limits"] = {code: _limits(each, exponents[code]) for code, each in _limits_of(payload).items()}
+    if of.type is model.EventType.BANK_LINE_IMPORTED:
+        payload[payload["side"]] = money.to_text(int(payload["amount"]), exponents[payload["currency"]])
     return msgspec.convert({**head, "data": payload}, kind)
+
+
+def _currencies(of: model.Event) -> Iterable[str]:
+    """Return the currencies of the amounts in a payload."""
+    payload: Payload = of.payload
+    return [payload["currency"]] if of.type is model.EventType.BANK_LINE_IMPORTED else _limits_of(payload)
 
 
 def _limits_of(payload: Payload) -> Mapping[str, Any]:

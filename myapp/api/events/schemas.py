@@ -6,13 +6,24 @@ The tag says the type. What a webhook gets is the same, with the ledger's name.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, TypeAlias
 from uuid import UUID
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from myapp.api import fields
-from myapp.api.fields import AccountPath, CurrencyCode, EventSeq, Exponent, LedgerName, Metadata, Moment, PriceText
+from myapp.api.fields import (
+    AccountPath,
+    CurrencyCode,
+    EventSeq,
+    Exponent,
+    LedgerName,
+    Metadata,
+    Moment,
+    Money,
+    PriceText,
+)
 from myapp.api.schemas import PAGE_SIZE, Input, Limits, Output, Transaction
 from myapp.ledger import bank
 from myapp.ledger.model import AccountType, EventType
@@ -129,6 +140,20 @@ class ImportedLines(Output, kw_only=True):
     lines: Annotated[int, Meta(description="How many are new.", examples=[12])]
 
 
+class ImportedLine(Output, kw_only=True):
+    """A line as the bank wrote it: `debit` is what came in, `credit` what went out."""
+
+    line: UUID
+    account: AccountPath
+    against: Annotated[AccountPath, Meta(description="The account whose postings the line is matched with.")]
+    booked_on: Annotated[date, Meta(examples=["2026-01-31"])]
+    currency: CurrencyCode
+    debit: Money | UnsetType = UNSET
+    credit: Money | UnsetType = UNSET
+    details: Annotated[dict[str, str], Meta(description="What the bank says.", examples=[{"text": "Invoice INV-7"}])]
+    transaction: Annotated[UUID | None, Meta(description="What the import recorded; null without a clearing account.")]
+
+
 class BankMatch(Output, kw_only=True):
     """The bank line, and the posting it is matched with: its transaction, and its line in that."""
 
@@ -149,6 +174,10 @@ class RejectedProposals(Output, kw_only=True):
 
 class BankLinesImported(AnyEvent, tag="bank_lines.imported", kw_only=True):
     data: ImportedLines
+
+
+class BankLineImported(AnyEvent, tag="bank_line.imported", kw_only=True):
+    data: ImportedLine
 
 
 class BankLineMatched(AnyEvent, tag="bank_line.matched", kw_only=True):
@@ -188,6 +217,7 @@ Event: TypeAlias = (
     | TransactionExpired
     | PriceRecorded
     | BankLinesImported
+    | BankLineImported
     | BankLineMatched
     | BankLineUnmatched
     | BankLineRejected
@@ -207,6 +237,7 @@ OF_TYPE: Mapping[EventType, type[Event]] = {
     EventType.TRANSACTION_EXPIRED: TransactionExpired,
     EventType.PRICE_RECORDED: PriceRecorded,
     EventType.BANK_LINES_IMPORTED: BankLinesImported,
+    EventType.BANK_LINE_IMPORTED: BankLineImported,
     EventType.BANK_LINE_MATCHED: BankLineMatched,
     EventType.BANK_LINE_UNMATCHED: BankLineUnmatched,
     EventType.BANK_LINE_REJECTED: BankLineRejected,

@@ -77,14 +77,34 @@ def import_lines(
     ]
     _insert(session, rows)
     if rows:
-        _announce(session, ledger, account, clearing or account, count=len(rows), now=now)
+        _announce(session, ledger, rows, {"account": account, "against": clearing or account}, now=now)
     is_new = set(new)
     return Imported(recorded=new, known=[place for place in range(len(lines)) if place not in is_new])
 
 
-def _announce(session: Session, ledger: Ledger, account: str, against: str, *, count: int, now: datetime) -> None:
-    payload = {"account": account, "against": against, "lines": count}
+def _announce(
+    session: Session, ledger: Ledger, rows: Sequence[dict[str, Any]], paths: Mapping[str, str], *, now: datetime
+) -> None:
+    """Tell of the import, and then of each line, with all of it that never changes."""
+    payload = {**paths, "lines": len(rows)}
     writing.announce(session, ledger.id, EventType.BANK_LINES_IMPORTED, id=ids.new_id(now), payload=payload, now=now)
+    payloads = {row["id"]: {**paths, **_payload(row)} for row in rows}
+    writing.announce_recorded(session, ledger.id, EventType.BANK_LINE_IMPORTED, payloads=payloads, now=now)
+
+
+def _payload(row: Mapping[str, Any]) -> Mapping[str, object]:
+    transaction_id = row["transaction_id"]
+    return {
+        "line": str(row["id"]),
+        "booked_on": row["booked_on"].isoformat(),
+        "side": row["side"],
+        "currency": row["currency"],
+        # In the smallest unit, whose meaning never changes.
+        "amount": str(row["amount"]),
+        "fingerprint": row["fingerprint"],
+        "details": row["details"],
+        "transaction": None if transaction_id is None else str(transaction_id),
+    }
 
 
 def moment_of(day: date) -> datetime:

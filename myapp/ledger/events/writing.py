@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -41,12 +41,19 @@ def announce_all(
     now: datetime,
 ) -> None:
     """Write one event for each payload, in their order; else as `announce`."""
-    rows = [
-        {"ledger_id": ledger_id, "id": new_id, "type": kind.value, "payload": payload, "recorded_at": now}
-        for new_id, payload in zip(ids.new_ids(now, len(payloads)), payloads, strict=True)
-    ]
-    if rows:
-        session.execute(_insert(upsert.dialect_of(session)), rows)
+    _write(session, ledger_id, kind, zip(ids.new_ids(now, len(payloads)), payloads, strict=True), now)
+
+
+def announce_recorded(
+    session: Session,
+    ledger_id: UUID,
+    kind: EventType,
+    *,
+    payloads: Mapping[UUID, Mapping[str, object]],
+    now: datetime,
+) -> None:
+    """Write the event of each row that was recorded, under the row's id, by which `verify` finds the two."""
+    _write(session, ledger_id, kind, payloads.items(), now)
 
 
 def place(dialect: str) -> sa.ColumnElement[int]:
@@ -55,6 +62,21 @@ def place(dialect: str) -> sa.ColumnElement[int]:
         # One writer at a time, and no event is ever removed.
         return sa.literal_column("(SELECT coalesce(max(rowid), 0) + 1 FROM events)", sa.BigInteger())
     return event_places.next_value()
+
+
+def _write(
+    session: Session,
+    ledger_id: UUID,
+    kind: EventType,
+    told: Iterable[tuple[UUID, Mapping[str, object]]],
+    now: datetime,
+) -> None:
+    rows = [
+        {"ledger_id": ledger_id, "id": of, "type": kind.value, "payload": payload, "recorded_at": now}
+        for of, payload in told
+    ]
+    if rows:
+        session.execute(_insert(upsert.dialect_of(session)), rows)
 
 
 @functools.cache

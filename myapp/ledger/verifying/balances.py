@@ -52,12 +52,13 @@ def counters_are_sums(session: Session, ledger: Ledger) -> Check:
     is_used = sa.or_(*(counter != 0 for counter in counters[len(KEY) :]))
     held = sa.select(*counters).where(balances.c.ledger_id == ledger.id, is_used)
     differing = check.differing(held, sums).subquery()
-    query = sa.select(accounts.c.path, differing.c.currency).select_from(check.with_account(differing)).distinct()
+    names = (accounts.c.path, differing.c.account_id, differing.c.currency)
+    query = sa.select(*names).select_from(check.with_account(differing)).distinct()
     found = check.first(session, query)
     return check.of(
         SUMS,
         {"balances": check.count(session, ledger, balances), "postings": check.count(session, ledger, postings)},
-        [f"{row.path} in {row.currency}: counters and postings differ" for row in found],
+        [f"{check.account(row)} in {row.currency}: counters and postings differ" for row in found],
     )
 
 
@@ -77,13 +78,14 @@ def postings_follow_each_other(session: Session, ledger: Ledger) -> Check:
         *(postings.c[name] for name in (*KEY, "balance_version")), *(gap.label(name) for name, gap in gaps.items())
     )
     of = steps.where(postings.c.ledger_id == ledger.id).subquery()
-    query = sa.select(accounts.c.path, of.c.currency, of.c.balance_version).select_from(check.with_account(of))
+    names = (accounts.c.path, of.c.account_id, of.c.currency, of.c.balance_version)
+    query = sa.select(*names).select_from(check.with_account(of))
     found = check.first(session, query.where(sa.or_(*(of.c[name] != 0 for name in gaps))))
     return check.of(
         STEPS,
         {"postings": check.count(session, ledger, postings)},
         [
-            f"{row.path} in {row.currency}: posting {row.balance_version} does not follow from the one before"
+            f"{check.account(row)} in {row.currency}: posting {row.balance_version} does not follow from the one before"
             for row in found
         ],
     )
@@ -101,10 +103,11 @@ def is_outside_its_limits() -> sa.ColumnElement[bool]:
 def limits_hold(session: Session, ledger: Ledger) -> Check:
     """No balance is outside its limits, whatever becomes of what is pending."""
     is_limited = sa.or_(balances.c.net_min.is_not(None), balances.c.net_max.is_not(None))
-    query = sa.select(accounts.c.path, balances.c.currency).select_from(check.with_account(balances))
+    names = (accounts.c.path, balances.c.account_id, balances.c.currency)
+    query = sa.select(*names).select_from(check.with_account(balances))
     found = check.first(session, query.where(balances.c.ledger_id == ledger.id, is_outside_its_limits()))
     return check.of(
         LIMITS,
         {"balances with limits": check.count(session, ledger, balances, is_limited)},
-        [f"{row.path} in {row.currency} is outside its limits" for row in found],
+        [f"{check.account(row)} in {row.currency} is outside its limits" for row in found],
     )

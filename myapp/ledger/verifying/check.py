@@ -81,6 +81,11 @@ def differing(rows: sa.Select[Any], others: sa.Select[Any]) -> sa.CompoundSelect
 
 
 def with_account(of: sa.FromClause) -> sa.Join:
-    """Join rows that are few with their accounts."""
+    """Join rows that are few with their accounts, which may not be there."""
     is_its = sa.and_(accounts.c.ledger_id == of.c.ledger_id, accounts.c.id == of.c.account_id)
-    return sa.join(of, accounts, is_its)
+    return sa.outerjoin(of, accounts, is_its)
+
+
+def account(row: AnyRow) -> str:
+    """Return the path of a row's account, or else its id."""
+    return row.path or str(row.account_id)

@@ -86,11 +86,11 @@ def violations_of(session: Session, ledger: Ledger, recorded_day: date, account_
 def differing(session: Session, stored: sa.Select[Any], summed: sa.Select[Any]) -> list[str]:
     """Return what to say of the days at which the two differ."""
     different = check.differing(stored, summed).subquery()
-    query = sa.select(accounts.c.path, *(different.c[name] for name in KEY[2:])).select_from(
+    query = sa.select(accounts.c.path, *(different.c[name] for name in KEY[1:])).select_from(
         check.with_account(different)
     )
     return [
-        f"{row.path} in {row.currency}: the total of {row.effective_day}, recorded {row.recorded_day}, "
+        f"{check.account(row)} in {row.currency}: the total of {row.effective_day}, recorded {row.recorded_day}, "
         "differs from its postings"
         for row in check.first(session, query.distinct())
     ]

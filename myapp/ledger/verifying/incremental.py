@@ -1,12 +1,13 @@
 """Run a verification of what is new, and remember how far it came.
 
 After so many events the days they touched are compared, and the checkpoint moves on; a run that is stopped goes on from
-there. Once something does not hold the checkpoint stays, so that the next run finds it again.
+there. Once something does not hold the checkpoint stays, so that the next run finds it again. So it does while a bank
+line is not as an event left it, until a later event says why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -15,7 +16,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from myapp.ledger.model import Ledger
-from myapp.ledger.verifying import check, checkpoints, days, walk
+from myapp.ledger.verifying import bank, check, checkpoints, days, walk
 from myapp.ledger.verifying.check import Check
 from myapp.ledger.verifying.checkpoints import Checkpoint
 
@@ -43,6 +44,28 @@ class _Lap:
     events: int = 0
 
 
+class _Unsettled:
+    """The bank lines that are not as the last event walked left them, so that a later one has to say why."""
+
+    def __init__(self) -> None:
+        self._lines: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    def note(self, settled: Mapping[str, bool]) -> None:
+        for line, is_settled in settled.items():
+            (self._lines.discard if is_settled else self._lines.add)(line)
+
+    def violations(self, reading: Opening, ledger: Ledger, reached: Checkpoint) -> Sequence[str]:
+        """Return what is wrong with those that no later event is about."""
+        if not self._lines:
+            return []
+        with reading() as session:
+            self._lines -= bank.lines_told_after(session, ledger, reached.last_seq)
+        return [bank.unlike_its_event(line) for line in sorted(self._lines)]
+
+
 def run(reading: Opening, writing: Opening, ledger: Ledger, *, now: datetime, progress: Callable[[int], None]) -> Run:
     """Verify the events since the checkpoint, and move it if all holds; `progress` is told each number reached."""
     with reading() as session:
@@ -50,6 +73,7 @@ def run(reading: Opening, writing: Opening, ledger: Ledger, *, now: datetime, pr
     violations: dict[str, list[str]] = {name: [] for name in (*walk.NAMES, days.SUMS)}
     compared = {"events": 0, "postings": 0}
     lap = _Lap()
+    unsettled = _Unsettled()
     is_last = False
     while not is_last:
         with reading() as session:
@@ -60,12 +84,16 @@ def run(reading: Opening, writing: Opening, ledger: Ledger, *, now: datetime, pr
         for day, account_id in walked.days:
             lap.days.setdefault(day, set()).add(account_id)
         lap.events += walked.events
+        unsettled.note(walked.settled)
         compared["events"] += walked.events
         compared["postings"] += walked.postings
         progress(reached.last_seq)
         if is_last or lap.events >= LAP_EVENTS:
             violations[days.SUMS] += _compare_days(reading, ledger, lap)
-            if reached != start and not any(violations.values()):
+            if is_last:
+                violations[bank.MATCHES] += unsettled.violations(reading, ledger, reached)
+            may_save = is_last or not unsettled
+            if may_save and reached != start and not any(violations.values()):
                 with writing() as session:
                     checkpoints.save(session, ledger, reached, now=now)
             lap = _Lap()

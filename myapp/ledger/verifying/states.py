@@ -32,10 +32,9 @@ State = Mapping[str, Any]
 
 def accounts_agree(session: Session, ledger: Ledger) -> Check:
     """Each account, with the limits of its balances, is as its events left it."""
-    said = _fold(_events(session, ledger, OF_ACCOUNT))
+    said, violations = _fold(_events(session, ledger, OF_ACCOUNT))
     limits, marks = _of_balances(session, ledger)
     is_complete = _has_event(session, ledger, CREATED)
-    violations = []
     count = 0
     for row in session.execute(sa.select(accounts).where(accounts.c.ledger_id == ledger.id).order_by(accounts.c.path)):
         count += 1
@@ -55,8 +54,11 @@ def settings_agree(session: Session, ledger: Ledger) -> Check:
     """The ledger is as its events left it, and each currency as it was declared, or as ISO 4217 has it."""
     state: dict[str, Any] = {}
     types = set()
+    violations = []
     for event in _events(session, ledger, OF_LEDGER):
         types.add(event.type)
+        if not _follows(event.payload, state):
+            violations.append(f"event {event.id} does not continue the ledger's one before")
         if event.type == CREATED:
             state |= {"created_at": canonical.time(event.recorded_at), "locked_before": None}
         state |= event.payload
@@ -72,8 +74,12 @@ def settings_agree(session: Session, ledger: Ledger) -> Check:
         "locked_before": canonical.time(row.locked_before),
         "created_at": canonical.time(row.created_at),
     }
-    violations = [f"the ledger's {each} is not as its last event says" for each in _different(there, state)]
-    declared = {each.payload["code"]: each.payload["exponent"] for each in _events(session, ledger, (DECLARED,))}
+    violations += [f"the ledger's {each} is not as its last event says" for each in _different(there, state)]
+    declared: dict[str, int] = {}
+    for event in _events(session, ledger, (DECLARED,)):
+        if event.payload["code"] in declared:
+            violations.append(f"event {event.id} declares {event.payload['code']} again")
+        declared[event.payload["code"]] = event.payload["exponent"]
     query = sa.select(currencies.c.code, currencies.c.exponent).where(currencies.c.ledger_id == ledger.id)
     held = {row.code: row.exponent for row in session.execute(query.order_by(currencies.c.code))}
     known = {**iso.iso_exponents(), **declared}
@@ -97,11 +103,14 @@ def _has_event(session: Session, ledger: Ledger, type_: str) -> bool:
     return session.execute(query).one_or_none() is not None
 
 
-def _fold(told: Iterable[AnyRow]) -> dict[str, State]:
-    """Return the state that its events leave each account in, by path."""
+def _fold(told: Iterable[AnyRow]) -> tuple[dict[str, State], list[str]]:
+    """Return the state that its events leave each account in, by path, and which events continue no other."""
     states: dict[str, State] = {}
+    violations = []
     for event in told:
         path = event.payload["path"]
+        if not _follows(event.payload, states.get(path, {})):
+            violations.append(f"event {event.id} does not continue the one before of {path}")
         before = states.get(path, {"id": event.id, "created_at": canonical.time(event.recorded_at)})
         # It was closed by the first event since when it is.
         closed_at = before.get("closed_at") or canonical.time(event.recorded_at)
@@ -111,7 +120,12 @@ def _fold(told: Iterable[AnyRow]) -> dict[str, State]:
             "limits": event.payload["limits"],
             "closed_at": closed_at if event.payload["closed"] else None,
         }
-    return states
+    return states, violations
+
+
+def _follows(payload: State, before: State) -> bool:
+    """Say whether a change is the next one; the first that there is may be of what is older than events."""
+    return not before or payload["version"] == before["version"] + 1
 
 
 def _of_balances(

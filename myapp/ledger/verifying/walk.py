@@ -3,8 +3,9 @@
 If all before a portion held together, and in the portion each event has its number, each transaction balances and is of
 its kind, each posting takes its balance from the one before it (which belongs to an event that was verified), and each
 balance it touched is where its last posting left it, then all holds together up to the portion's end. The same goes for
-the holds and reversals it touched. What was changed in rows that are older than the checkpoint is not seen: a full run
-and the seals find that. A portion is read in one unit of work at REPEATABLE READ, all by key.
+the holds and reversals it touched; terms, prices and bank lines stand alone. What was changed in rows that are older
+than the checkpoint is not seen: a full run and the seals find that. A portion is read in one unit of work at REPEATABLE
+READ, all by key.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Effect, Ledger, Status
 from myapp.ledger.tables import accounts, balances, events, postings, transactions
 from myapp.ledger.verifying import balances as of_balances
+from myapp.ledger.verifying import bank, holds, moves, prices, reversals, terms
 from myapp.ledger.verifying import events as of_events
-from myapp.ledger.verifying import holds, moves, reversals
 from myapp.ledger.verifying import transactions as of_transactions
 from myapp.ledger.verifying.checkpoints import Checkpoint
 
@@ -42,6 +43,10 @@ NAMES = (
     of_balances.LIMITS,
     holds.AGREE,
     reversals.MIRROR,
+    terms.AGREE,
+    prices.AGREE,
+    bank.LINES,
+    bank.MATCHES,
     of_events.COMPLETE,
     of_events.NUMBERED,
 )
@@ -57,12 +62,16 @@ class Step(NamedTuple):
 
 @dataclass(slots=True)
 class Walked:
-    """What a portion says: how far it came, what it found by check, and which days of which accounts it touched."""
+    """What a portion says: how far it came, what it found by check, and which days of which accounts it touched.
+
+    `settled` says of the bank lines it matched or opened whether they are as it left them.
+    """
 
     reached: Checkpoint
     is_last: bool
     violations: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in NAMES})
     days: set[tuple[date, UUID]] = field(default_factory=set)
+    settled: Mapping[str, bool] = field(default_factory=dict)
     events: int = 0
     postings: int = 0
 
@@ -91,6 +100,10 @@ def walk(session: Session, ledger: Ledger, start: Checkpoint) -> Walked:
             _judge(walked, event, recorded.get(event.id), lines[event.id])
     _follow(session, ledger, walked, [line for of in lines.values() for line in of], set(ids))
     _resolve(session, ledger, walked, list(recorded.values()))
+    walked.say(terms.AGREE, terms.violations_of(session, ledger, list(recorded.values())))
+    walked.say(prices.AGREE, prices.PRICES.violations_of(session, ledger, told))
+    walked.say(bank.LINES, bank.IMPORTED.violations_of(session, ledger, told))
+    walked.settled = bank.settled(session, ledger, told)
     return walked
 
 

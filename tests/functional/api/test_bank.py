@@ -12,6 +12,7 @@ CLEARING = "assets:clearing"
 LINES = f"accounts/{CASH}/bank/lines"
 MATCH = f"accounts/{CASH}/bank/match"
 REPORT = f"accounts/{CASH}/bank/report"
+IMPORTED = ("account", "against", "booked_on", "currency", "debit", "details", "transaction")
 
 
 def payment(amount: str = "12.50", **more: object) -> dict[str, object]:
@@ -74,11 +75,12 @@ class TestJourney:
         opened = books.must(200, "POST", f"bank/lines/{line}/reject", {})
 
         assert (opened["state"], opened["match"], opened["proposals"]) == ("open", None, [])
-        kinds = "bank_lines.imported,bank_line.rejected,bank_line.matched,bank_line.unmatched"
+        kinds = "bank_lines.imported,bank_line.imported,bank_line.rejected,bank_line.matched,bank_line.unmatched"
         told = books.must(200, "GET", f"events?types={kinds}")
         matched = {"line": line, "transaction": second["transaction"], "posting": 0, "how": "accepted"}
         assert [(each["type"], each["data"]) for each in told["items"]] == [
             ("bank_lines.imported", {"account": CASH, "against": CLEARING, "lines": 1}),
+            ("bank_line.imported", {name: opened[name] for name in IMPORTED} | {"line": line}),
             ("bank_line.rejected", {"line": line, "transactions": [first["transaction"]]}),
             ("bank_line.matched", matched),
             ("bank_line.unmatched", {"line": line}),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID
 
 from myapp.ledger import operations
-from myapp.ledger.model import Currency, HoldPost, LedgerChange, NewReversal
+from myapp.ledger.model import Currency, HoldPost, LedgerChange, NewPrice, NewReversal
+from tests.integration.bookkeeping import BANK, CLEARING, SALES, Books, came_in
 from tests.integration.ledger import history
 from tests.integration.ledger.desk import NOW, Desk, credit, debit, limits, transaction, transfer
 
@@ -32,7 +33,7 @@ class Story:
 
 
 def tell(desk: Desk) -> Story:
-    """Record sales, a hold of every fate, and reversals; close an account; and number all events."""
+    """Record sales, a hold of every fate, and reversals; close an account; take over bank lines; number all events."""
     with desk.at_work() as session:
         operations.declare_currency(session, desk.ledger, Currency(code="HOOL", exponent=4), now=NOW)
     desk.open(
@@ -82,11 +83,46 @@ def tell(desk: Desk) -> Story:
         with desk.at_work() as session:
             wanted_reversal = NewReversal(transaction_id=original)
             reversals += operations.reverse(session, desk.ledger, wanted_reversal, now=LATER_STILL).transactions
+    record_prices(desk)
+    keep_bank(Books(desk.sessions, desk.ledger))
     history.number(desk)
     return Story(
         desk=desk, sale=sale.id, part_posted=part_posted, posted=posted, voided=voided, expired=expired,
         waiting=waiting, final_part=final, reversal=reversals[0].id,
     )  # fmt: skip
+
+
+def record_prices(desk: Desk) -> None:
+    """Record prices, one of which is corrected, from times in another zone."""
+    days = [datetime(2026, 1, day, tzinfo=timezone(timedelta(hours=2))) for day in (1, 2)]
+    for nth, (price, day) in enumerate([("1.10", days[0]), ("1.20", days[0]), ("1.30", days[1])]):
+        wanted = NewPrice(currency="EUR", quote="USD", price=Decimal(price), effective_at=day)
+        with desk.at_work() as session:
+            operations.record_prices(session, desk.ledger, [wanted], now=NOW + timedelta(seconds=nth))
+
+
+def keep_bank(books: Books) -> None:
+    """Take over bank lines of every fate: matched, opened again, matched anew, proposed, and open."""
+    books.open(BANK, CLEARING)
+    books.pay("100", "2026-01-02", reference="INV-1001")
+    books.pay("40", "2026-01-03")
+    books.pay("7", "2026-01-04")
+    books.pay("3", "2026-01-05", into=BANK)
+    books.take_over(
+        came_in("100", "2026-01-02", "Invoice INV-1001", counterparty="Anna"), came_in("40", "2026-01-03"),
+        came_in("7", "2026-01-04"), came_in("9", "2026-01-05", "Interest"), came_in("11", "2026-01-06"),
+    )  # fmt: skip
+    books.take_over(came_in("3", "2026-01-05", "Anna"), clearing=None)
+    books.match()
+    by_amount = {line.amount_minor: line for line in books.lines()}
+    books.accept(by_amount[4000])
+    books.record_missing(by_amount[900], SALES)
+    paid = books.pay("11", "2026-01-06")
+    books.accept(by_amount[1100], paid)
+    books.reject(by_amount[1100])
+    books.accept(by_amount[1100], books.pay("11", "2026-01-06"))
+    books.accept(by_amount[300])
+    books.reject(by_amount[300])
 
 
 def hold(amount: str, **more: object):
