@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import re
-import secrets
 import threading
+from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
 
+from myapp import settings
+from myapp.db import engine as engines
+from myapp.db import factory
 from myapp.db.scope import session_scope
 from myapp.ledger import operations, queries, tables
 from tests.integration.ledger import history
 from tests.integration.ledger.desk import NOW, Desk, transfer
-
-
-@pytest.fixture
-def fresh_ledger(sessions):
-    """Return a function that makes a ledger whose name begins with a text, and sorts before others so."""
-
-    def make(prefix):
-        with session_scope(sessions) as session:
-            name = f"{prefix}-{secrets.token_hex(8)}"
-            return operations.create_ledger(session, name, metadata={}, now=NOW)
-
-    return make
-
 
 LINE = re.compile(r"(\S+) ([0-9a-f-]{36}) (\d+) (\d+)-(\d+) \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ([0-9a-f]{64})")
 
@@ -33,7 +23,27 @@ LINE = re.compile(r"(\S+) ([0-9a-f-]{36}) (\d+) (\d+)-(\d+) \d{4}-\d\d-\d\dT\d\d
 @pytest.fixture
 def till(sessions, ledger) -> Desk:
     """Return a desk at which three transactions were recorded."""
-    desk = Desk(sessions, ledger)
+    return begun(Desk(sessions, ledger))
+
+
+@pytest.fixture
+def few_ledgers(myapp, dialect, fresh_database_url, monkeypatch) -> Iterator[list[Desk]]:
+    """Return desks at all the ledgers, by name, of a database of their own, on which commands work from here on."""
+    url = fresh_database_url(dialect)
+    monkeypatch.setenv(settings.URL_VARIABLE, url)
+    engine = engines.build(settings.Database(url=url))
+    sessions = factory.build(engine)
+    desks = []
+    for name in ("a", "b", "c"):
+        with session_scope(sessions) as session:
+            desks.append(Desk(sessions, operations.create_ledger(session, name, metadata={}, now=NOW)))
+        begun(desks[-1])
+    yield desks
+    engine.dispose()
+
+
+def begun(desk: Desk) -> Desk:
+    """Record three transactions."""
     desk.open("assets:till")
     desk.open("income:sales")
     desk.record(*(transfer(str(n)) for n in (1, 2, 3)))
@@ -64,19 +74,18 @@ class TestSeal:
 
         assert (result.code, result.out, result.err) == (0, "", "")
 
-    @pytest.mark.long
-    def test_seals_every_ledger(self, myapp, till):
+    def test_seals_every_ledger(self, myapp, few_ledgers):
         result = myapp("seal", "--all")
 
-        assert [line.split()[-1] for line in result.out.splitlines() if line.startswith(till.ledger.name)] == [
-            sealed(till)[0][1]
-        ]
+        told = [line.split() for line in result.out.splitlines()]
+        assert (result.code, [(line[0], line[-1]) for line in told]) == (
+            0,
+            [(desk.ledger.name, hash_) for desk in few_ledgers for _, hash_ in sealed(desk)],
+        )
+        assert len(told) == len(few_ledgers)
 
-    def test_seals_the_others_where_one_has_a_gap(self, myapp, till, sessions, fresh_ledger):
-        broken = Desk(sessions, fresh_ledger("a-broken"))
-        broken.open("assets:till")
-        broken.open("income:sales")
-        history.number(broken)
+    def test_seals_the_others_where_one_has_a_gap(self, myapp, few_ledgers):
+        broken, *others = few_ledgers
         with broken.at_work() as session:
             is_first = (tables.events.c.ledger_id == broken.ledger.id, tables.events.c.seq == 1)
             session.execute(sa.update(tables.events).where(*is_first).values(seq=100))
@@ -85,7 +94,7 @@ class TestSeal:
 
         assert result.code == 1
         assert f"Not all events of {broken.ledger.name} from 1 to 100 are there" in result.err
-        assert till.ledger.name in result.out
+        assert [line.split()[0] for line in result.out.splitlines()] == [desk.ledger.name for desk in others]
 
     def test_refuses_a_ledger_that_is_not_there(self, myapp):
         result = myapp("seal", "--ledger", "nowhere")
