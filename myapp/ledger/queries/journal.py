@@ -154,7 +154,8 @@ class Walk:
         query = sa.select(self._id(of.transaction_id), of.state)
         query = query.where(of.ledger_id == self._ledger.id, self._is_among(of.transaction_id))
         # As in `_lines`.
-        return dict(self._session.connection().execute(query, {"keys": keys}).tuples().all())
+        found = self._session.connection().execute(query, {"keys": keys})
+        return {row[0]: row[1] for row in found}
 
     def _is_among(self, column: _Column) -> sa.ColumnElement[bool]:
         if self._is_sqlite:

@@ -120,7 +120,7 @@ class TestNdjson:
             "a line": b"".join([*lines[:-2], lines[-1]]),
             "half a line": b"".join(lines)[:-9],
             "another file": b'{"line":"total","transactions":0,"postings":0}\n',
-            "newer": b"".join(lines).replace(b'"version":1', b'"version":2', 1),
+            "newer": b"".join(lines).replace(b'"version":2', b'"version":3', 1),
         }[damage]
         path = Path("damaged.ndjson")
         path.write_bytes(damaged)
