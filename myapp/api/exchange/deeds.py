@@ -18,7 +18,7 @@ from myapp.ledger.replaying import Happened, Release
 KINDS = ("transaction", "post", "release", "reversal")
 
 
-class End(enum.StrEnum):
+class Outcome(enum.StrEnum):
     """How a hold ended that was given back."""
 
     VOIDED = "voided"
@@ -29,7 +29,7 @@ class HoldRelease(Input, kw_only=True):
     """A hold that was given back."""
 
     id: Annotated[UUID, Meta(description="The hold's.")]
-    end: Annotated[End, Meta(description="Whether it was voided or had expired.")]
+    outcome: Annotated[Outcome, Meta(description="Whether it was voided or had expired.")]
     effective_at: Annotated[Instant, Meta(description="When it counts in the books.")]
 
 
@@ -83,7 +83,7 @@ EXAMPLE = [
     },
     {
         "id": "019b76c6-0000-7000-8000-000000000002",
-        "release": {"id": "019b76c6-0000-7000-8000-000000000001", "end": "expired", "effective_at": "2026-02-07"},
+        "release": {"id": "019b76c6-0000-7000-8000-000000000001", "outcome": "expired", "effective_at": "2026-02-07"},
     },
 ]
 
@@ -102,7 +102,7 @@ def happened(of: Deed) -> Happened:
 
 def _value(what: What) -> replaying.Deed:
     if isinstance(what, HoldRelease):
-        return Release(hold_id=what.id, state=model.Status(what.end), effective_at=what.effective_at.at)
+        return Release(hold_id=what.id, state=model.Status(what.outcome), effective_at=what.effective_at.at)
     if isinstance(what, Reversal):
         return wishes.reversal(what.id, what)
     if isinstance(what, holds_schemas.HoldInGroup):

@@ -41,7 +41,7 @@ def _what(of: lines.Transaction, ids: Mapping[str, str]) -> tuple[str, Mapping[s
         return "transaction", {"postings": _postings(of.postings), "pending": is_hold, **ends, **_remark(of)}
     hold = {"id": ids.get(of.pending_of, of.pending_of)}
     if of.status != model.Status.POSTED:
-        return "release", {**hold, "end": of.status, "effective_at": of.effective_at}
+        return "release", {**hold, "outcome": of.status, "effective_at": of.effective_at}
     taken = [each for each in of.postings if each.effect == model.Effect.TAKEN]
     return "post", {**hold, "postings": _postings(taken), "final": len(taken) < len(of.postings), **_remark(of)}
 

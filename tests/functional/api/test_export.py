@@ -209,7 +209,7 @@ class TestExport:
         shop.refused("not-found", "GET", "/v1/ledgers/nowhere/export")
 
     def test_of_an_empty_ledger_is_whole(self, shop: Shop) -> None:
-        assert ndjson(shop)[-1] == {"line": "total", "transactions": 0, "postings": 0}
+        assert ndjson(shop)[-1] == {"line": "total", "transactions": 0, "postings": 0, "prices": 0}
         assert rows(shop) == []
 
     def test_head_has_no_body(self, shop: Shop) -> None:
