@@ -56,6 +56,11 @@ class Deed(Input, kw_only=True):
             raise ValueError("Expected exactly one of `transaction`, `post`, `release` and `reversal`")
 
     @property
+    def kind(self) -> str:
+        """Return which of the four it is."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not UNSET)
+
+    @property
     def what(self) -> What:
         """Return the one."""
         of_each = (self.transaction, self.post, self.release, self.reversal)
