@@ -29,6 +29,7 @@ from pyramid.view import exception_view_config
 
 from myapp import errors as root
 from myapp.api import pointers, problems, schemas
+from myapp.api.exchange import deeds
 from myapp.api.holds import schemas as holds_schemas
 from myapp.api.request import AnyRequest
 from myapp.db import errors as db_errors
@@ -102,7 +103,7 @@ class ValidationFailed(ApiError):
 
 
 # Bodies that hold many, of which a refusal names the first at fault.
-GROUPS = (schemas.NewBatch, holds_schemas.HoldsPost, holds_schemas.HoldsVoid)
+GROUPS = (schemas.NewBatch, holds_schemas.HoldsPost, holds_schemas.HoldsVoid, deeds.Deeds)
 
 HTTP_CODES = {
     403: "forbidden",

@@ -78,6 +78,7 @@ CHOICES = {
     "status": tuple(model.Status),
     "state": tuple(bank.State),
     "format": ("beancount", "hledger", "csv", "ndjson"),
+    "outcome": ("voided", "expired"),
 }
 
 LedgerName = Annotated[str, Meta(pattern=NAME, description="The ledger's name.", examples=["shop"])]

@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from myapp.api import schemas
 from myapp.api.bank import schemas as bank_schemas
+from myapp.api.exchange import deeds
 from myapp.api.holds import schemas as holds_schemas
 from myapp.ledger import errors
 
@@ -49,6 +50,9 @@ def of_refusal(refusal: errors.Refusal, wanted: object) -> str:
             return _in_group("transactions", refusal, group)
         case holds_schemas.HoldsPost(holds=group) | holds_schemas.HoldsVoid(holds=group):
             return _in_group("holds", refusal, group)
+        case deeds.Deeds(deeds=group) if refusal.index is not None:
+            deed = group[refusal.index]
+            return f"/deeds/{refusal.index}/{deed.kind}{_in_transaction(refusal, deed.what)}"
         case schemas.NewTransaction() | holds_schemas.Remark() | bank_schemas.Missing():
             return _in_transaction(refusal, wanted)
         case _:

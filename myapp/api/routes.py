@@ -42,6 +42,7 @@ ROUTES = (
     ("bank_line_record", "/v1/ledgers/{ledger}/bank/lines/{line}/record"),
     ("bank_line_reject", "/v1/ledgers/{ledger}/bank/lines/{line}/reject"),
     ("export", "/v1/ledgers/{ledger}/export"),
+    ("replay", "/v1/ledgers/{ledger}/replay"),
     ("events", "/v1/ledgers/{ledger}/events"),
     ("prices", "/v1/ledgers/{ledger}/prices"),
     ("trial-balance", "/v1/ledgers/{ledger}/reports/trial-balance"),

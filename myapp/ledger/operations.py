@@ -102,18 +102,20 @@ def record(
     now: datetime,
     form: Form,
     claim: Claim | None = None,
+    judges_expiry: bool = True,
 ) -> Recorded:
     """Record one or many transactions, all or none, and return them with the resulting balances.
 
     Shape: 1 to 10,000 transactions of 2 to 1,000 postings, each zero in every currency. A batch means the same as its
-    transactions one after the other. With a claim used before by the same request, return what that recorded.
+    transactions one after the other. With a claim used before by the same request, return what that recorded. Without
+    `judges_expiry` a hold may have expired by `now`: `replaying` records what happened before.
     Raises:
         Refusal: one of those in docs/ledger.md, "Refusals"; index and line say where.
         IdempotencyMismatch, IdempotencyInProgress: the claim's key belongs to another request, or to one in flight.
     """
     plan.check_shape(wanted)
     try:
-        return _record(session, ledger, wanted, now=now, form=form, claim=claim)
+        return _record(session, ledger, wanted, now=now, form=form, claim=claim, judges_expiry=judges_expiry)
     except sa_exc.OperationalError as exc:
         if claim is not None and idempotency.is_wait_for_key(exc):
             raise idempotency.in_progress(claim) from exc
@@ -121,15 +123,21 @@ def record(
 
 
 def post_holds(
-    session: Session, ledger: Ledger, wanted: Sequence[HoldPost], *, now: datetime, claim: Claim | None = None
+    session: Session,
+    ledger: Ledger,
+    wanted: Sequence[HoldPost],
+    *,
+    now: datetime,
+    claim: Claim | None = None,
+    judges_expiry: bool = True,
 ) -> Recorded:
-    """Post holds, wholly or in part, all or none, and return the transactions that do.
+    """Post holds, wholly or in part, all or none, and return the transactions that do; `judges_expiry` as in `record`.
 
     Raises:
         Refusal: as `holding.posting.post`.
         IdempotencyMismatch, IdempotencyInProgress: as `record`.
     """
-    posted = posting.post(session, ledger, wanted, now=now, claim=claim)
+    posted = posting.post(session, ledger, wanted, now=now, claim=claim, judges_expiry=judges_expiry)
     return _recorded(session, ledger, posted, claim)
 
 
@@ -188,11 +196,13 @@ def _record(
     now: datetime,
     form: Form,
     claim: Claim | None,
+    judges_expiry: bool,
 ) -> Recorded:
     codes = {posting.currency for transaction in wanted for posting in transaction.postings}
     exponents = currencies.read(session, ledger.id, codes)
     try:
-        plan.check_expiry(wanted, now=now)
+        if judges_expiry:
+            plan.check_expiry(wanted, now=now)
         planned = plan.make(wanted, exponents.of)
     except errors.Refusal:
         # A key that is in use comes before anything the request is refused for.

@@ -17,11 +17,15 @@ PageT = TypeVar("PageT")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """A ledger to be written out; `walk` leads through its transactions of the period."""
+    """A ledger to be written out.
+
+    `walk` leads through its transactions of the period, `prices` once through those recorded for it.
+    """
 
     ledger: model.Ledger
     period: queries.Period
     walk: queries.Walk
+    prices: Iterator[model.Price]
     currencies: Sequence[model.Currency]
     accounts: Sequence[model.Account]
     exponents: Mapping[str, int]
@@ -49,6 +53,7 @@ def read(session: Session, ledger: model.Ledger, period: queries.Period) -> Book
         ledger=ledger,
         period=period,
         walk=queries.Walk(session, ledger, period=period),
+        prices=queries.walk_prices(session, ledger, period),
         currencies=currencies,
         accounts=accounts,
         exponents={currency.code: currency.exponent for currency in currencies},

@@ -1,9 +1,13 @@
 """The lines of an export as NDJSON: one JSON object each, which says in `line` what it is.
 
-    ledger, then currencies, then accounts by path, then transactions as they were recorded, then total
+    ledger, then currencies, then accounts by path, then transactions as they were recorded, then prices as they were
+    recorded, then total
 
 The importer reads the same types. A file without its `total` is not whole. `VERSION` grows when an older reader would
 misunderstand; members it does not know are no reason.
+
+1   had no prices, and did not say of a hold that was given back whether it was voided or had expired
+2   is what is here
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-VERSION = 1
+VERSION = 2
 
 # RFC 3339 in UTC. Text, since it is only passed on.
 Time = str
@@ -65,6 +69,11 @@ class Posting(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class Transaction(_Line, tag="transaction"):
+    """What was recorded. A hold's `status` is `pending` whatever became of it.
+
+    With `pending_of` it is what became of that hold: `posted`, `voided` or `expired`.
+    """
+
     id: str
     status: str
     reference: str | None
@@ -78,11 +87,23 @@ class Transaction(_Line, tag="transaction"):
     expires_at: Time | UnsetType = UNSET
 
 
+class Price(_Line, tag="price"):
+    """What one unit of `currency` is worth in `quote`; of those for one time the last one counts."""
+
+    currency: str
+    quote: str
+    price: str
+    effective_at: Time
+    recorded_at: Time
+
+
 class Total(_Line, tag="total"):
     """The last line: how many there were."""
 
     transactions: int
     postings: int
+    prices: int
 
 
-Line = Ledger | Currency | Account | Transaction | Total
+Recorded = Transaction | Price
+Line = Ledger | Currency | Account | Recorded | Total

@@ -18,12 +18,28 @@ def write(book: Book) -> Iterator[bytes]:
     """Yield the lines."""
     for line in _head(book):
         yield _encoder.encode(line) + b"\n"
-    count = postings = 0
-    for line in transactions(book):
-        count += 1
-        postings += len(line.postings)
+    total = lines.Total(transactions=0, postings=0, prices=0)
+    for line in recorded(book):
+        if isinstance(line, lines.Price):
+            total.prices += 1
+        else:
+            total.transactions += 1
+            total.postings += len(line.postings)
         yield _encoder.encode(line) + b"\n"
-    yield _encoder.encode(lines.Total(transactions=count, postings=postings)) + b"\n"
+    yield _encoder.encode(total) + b"\n"
+
+
+def recorded(book: Book) -> Iterator[lines.Recorded]:
+    """Yield the lines of the transactions, and then those of the prices, each as they were recorded."""
+    yield from _transactions(book)
+    for price in book.prices:
+        yield lines.Price(
+            currency=price.currency,
+            quote=price.quote,
+            price=format(price.price, "f"),
+            effective_at=times.of(price.effective_at),
+            recorded_at=times.of(price.recorded_at),
+        )
 
 
 def _head(book: Book) -> Iterator[lines.Line]:
@@ -61,8 +77,7 @@ def _limits(of: model.Limits, exponent: int) -> lines.Limits:
     )
 
 
-def transactions(book: Book) -> Iterator[lines.Transaction]:
-    """Yield the lines of the transactions, as they were recorded."""
+def _transactions(book: Book) -> Iterator[lines.Transaction]:
     paths = {book.walk.key_of(account.id): account.path for account in book.accounts}
     exponents, debit, posted = book.exponents, model.Side.DEBIT.value, model.Effect.POSTED.value
     for entry, of_entry in book.walk.entries(queries.Order.RECORDED):

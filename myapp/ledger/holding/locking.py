@@ -59,8 +59,10 @@ UPDATE_LINE = sa.update(hold_lines).where(
 )
 
 
-def lock(session: Session, ledger: Ledger, hold_ids: Sequence[UUID], *, now: datetime) -> Mapping[UUID, Hold]:
-    """Lock these holds and return them.
+def lock(
+    session: Session, ledger: Ledger, hold_ids: Sequence[UUID], *, now: datetime, judges_expiry: bool = True
+) -> Mapping[UUID, Hold]:
+    """Lock these holds and return them; without `judges_expiry` also those that have expired by `now`.
 
     Raises:
         UnknownHold: there is no transaction with such an id; `index` is its place.
@@ -74,7 +76,7 @@ def lock(session: Session, ledger: Ledger, hold_ids: Sequence[UUID], *, now: dat
             raise errors.NotPending(f"The transaction {hold_id} is no hold.", index=index)
         if row.state != Status.PENDING:
             raise errors.NotPending(f"The hold {hold_id} is {row.state} already.", index=index)
-        if row.expires_at is not None and row.expires_at <= now:
+        if judges_expiry and row.expires_at is not None and row.expires_at <= now:
             raise errors.NotPending(f"The hold {hold_id} expired at {row.expires_at.isoformat()}.", index=index)
     return _read(session, ledger, list(rows.values()))
 

@@ -19,10 +19,17 @@ from myapp.ledger.recording.request import Entry, Request
 
 
 def post(
-    session: Session, ledger: Ledger, wanted: Sequence[HoldPost], *, now: datetime, claim: Claim | None
+    session: Session,
+    ledger: Ledger,
+    wanted: Sequence[HoldPost],
+    *,
+    now: datetime,
+    claim: Claim | None,
+    judges_expiry: bool = True,
 ) -> Sequence[Transaction] | None:
     """Post holds, all or none, and return the transactions that do; None where the claim's key is in use.
 
+    Without `judges_expiry` also those that have expired by `now`.
     Raises:
         InvalidTransaction: no or too many holds or postings, or an amount that is not above zero.
         UnknownHold, NotPending: one of them is not there, or is no hold that is pending.
@@ -36,7 +43,7 @@ def post(
         return None
     codes = {posting.currency for each in wanted for posting in each.postings or ()}
     exponents = currencies.read(session, ledger.id, codes) if codes else Exponents(of={}, first_used={})
-    held = locking.lock(session, ledger, [each.hold_id for each in wanted], now=now)
+    held = locking.lock(session, ledger, [each.hold_id for each in wanted], now=now, judges_expiry=judges_expiry)
     draft = plan.Draft()
     for index, each in enumerate(wanted):
         _draw(draft, index, each, held[each.hold_id], exponents)

@@ -1,8 +1,9 @@
-"""Give back what holds still reserve: because someone voids them, or because they have expired."""
+"""Give back what holds still reserve: because someone voids them, they have expired, or it happened before."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -18,6 +19,15 @@ from myapp.ledger.recording import moving, steps
 from myapp.ledger.recording.request import Entry, Request
 
 EVENTS = {Status.VOIDED: EventType.TRANSACTION_VOIDED, Status.EXPIRED: EventType.TRANSACTION_EXPIRED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A hold that was given back: `state` says whether it was voided or had expired, `effective_at` when it counts."""
+
+    hold_id: UUID
+    state: Status
+    effective_at: datetime
 
 
 def void(
@@ -43,7 +53,7 @@ def void(
         ledger,
         [held[hold_id] for hold_id in hold_ids],
         record_ids,
-        state=Status.VOIDED,
+        state_of=lambda _hold: Status.VOIDED,
         counts_at=lambda _hold: now,
         now=now,
     )
@@ -68,10 +78,37 @@ def expire(session: Session, ledger: Ledger, *, now: datetime, limit: int, paths
 
     record_ids = ids.new_ids(now, len(held))
     try:
-        _release(session, ledger, held, record_ids, state=Status.EXPIRED, counts_at=counts_at, now=now)
+        _release(session, ledger, held, record_ids, state_of=lambda _hold: Status.EXPIRED, counts_at=counts_at, now=now)
     except errors.PeriodLocked as refusal:
         raise Conflict("The period is being closed.") from refusal
     return len(held)
+
+
+def give_back(session: Session, ledger: Ledger, wanted: Sequence[Release], *, now: datetime) -> Sequence[UUID]:
+    """Give holds back as they were before, all or none, and return the records of it.
+
+    Shape: each hold once.
+    Raises:
+        UnknownHold, NotPending: one of them is not there, or is no hold that is pending, or is to have expired and
+            has not.
+    """
+    held = locking.lock(session, ledger, [each.hold_id for each in wanted], now=now, judges_expiry=False)
+    of = {each.hold_id: each for each in wanted}
+    for index, each in enumerate(wanted):
+        expires_at = held[each.hold_id].expires_at
+        if each.state is Status.EXPIRED and (expires_at is None or expires_at > now):
+            raise errors.NotPending(f"The hold {each.hold_id} has not expired.", index=index)
+    record_ids = ids.new_ids(now, len(wanted))
+    _release(
+        session,
+        ledger,
+        [held[each.hold_id] for each in wanted],
+        record_ids,
+        state_of=lambda hold: of[hold.id].state,
+        counts_at=lambda hold: of[hold.id].effective_at,
+        now=now,
+    )
+    return record_ids
 
 
 def _release(
@@ -80,7 +117,7 @@ def _release(
     held: Sequence[Hold],
     record_ids: Iterable[UUID],
     *,
-    state: Status,
+    state_of: Callable[[Hold], Status],
     counts_at: Callable[[Hold], datetime],
     now: datetime,
 ) -> None:
@@ -92,7 +129,7 @@ def _release(
             draft.add(index, line, (of.path, of.currency), of.side, of.remaining, Effect.RELEASED)
             of.remaining = 0
         draft.end_transaction()
-        hold.state = state
+        hold.state = state_of(hold)
         entries.append(
             Entry(
                 id=record_id,
@@ -100,7 +137,7 @@ def _release(
                 description=hold.description,
                 status=Status.PENDING,
                 pending_of=hold.id,
-                event=EVENTS[state],
+                event=EVENTS[hold.state],
             )
         )
     request = Request(ledger=ledger, entries=entries, plan=draft.finish(), now=now)

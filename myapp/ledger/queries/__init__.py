@@ -16,7 +16,7 @@ from myapp.ledger.queries.journal import Entry, Line, Order, Period, Walk, read_
 from myapp.ledger.queries.ledgers import exponents, find_names, get_ledger, list_currencies, list_ledgers
 from myapp.ledger.queries.outcomes import has_expired_holds, list_posts
 from myapp.ledger.queries.postings import PostingPosition, list_postings
-from myapp.ledger.queries.prices import PricePosition, find_rates, list_prices, price_of
+from myapp.ledger.queries.prices import PricePosition, find_rates, list_prices, price_of, walk_prices
 from myapp.ledger.queries.reports import figures_at, figures_between, value_figures
 from myapp.ledger.queries.seals import Proof, get_proof, list_seals
 from myapp.ledger.queries.search import TransactionFilter, words_of
@@ -82,5 +82,6 @@ __all__ = [
     "search_transactions",
     "sum_movements",
     "value_figures",
+    "walk_prices",
     "words_of",
 ]

@@ -23,9 +23,9 @@ from sqlalchemy.orm import Session
 
 from myapp.ledger import tables
 from myapp.ledger.columns import AnyRow
-from myapp.ledger.model import Ledger
+from myapp.ledger.model import Ledger, Status
 
-postings, transactions = tables.postings, tables.transactions
+holds, postings, transactions = tables.holds, tables.postings, tables.transactions
 
 PORTION = 1_000
 # Of one portion; more are read in several.
@@ -43,7 +43,10 @@ class Order(enum.StrEnum):
 
 
 class Entry(NamedTuple):
-    """A transaction as it was recorded; its status is `pending` whatever became of a hold."""
+    """A transaction as it was recorded: a hold is `pending` whatever became of it.
+
+    What gave a hold back has the status that the hold has since, `voided` or `expired`.
+    """
 
     id: str
     reference: str | None
@@ -111,7 +114,7 @@ class Walk:
             self._time(of.effective_at),
             self._time(of.recorded_at),
             metadata,
-            self._id(of.pending_of),
+            self._id(of.pending_of).label("pending_of"),
             self._id(of.reverses),
             self._time(of.expires_at),
         )
@@ -128,8 +131,10 @@ class Walk:
         by_transaction: dict[object, list[Line]] = {row[0]: [] for row in portion}
         for line in lines:
             by_transaction[line[0]].append(line)
+        ends = self._ends([row.pending_of for row in portion if _is_release(row)])
         for row in portion:
-            yield self._entry(row), by_transaction[row[0]]
+            entry = self._entry(row)
+            yield entry._replace(status=ends[row.pending_of]) if _is_release(row) else entry, by_transaction[row[0]]
 
     def _lines(self, keys: Sequence[object]) -> Sequence[Line]:
         of = postings.c
@@ -140,6 +145,17 @@ class Walk:
         # Past the session, which would have a stream's every query read by a cursor on the server.
         rows: Sequence[Any] = self._session.connection().execute(query, {"keys": keys}).all()
         return rows
+
+    def _ends(self, keys: Sequence[object]) -> Mapping[object, str]:
+        """Return how holds have ended."""
+        if not keys:
+            return {}
+        of = holds.c
+        query = sa.select(self._id(of.transaction_id), of.state)
+        query = query.where(of.ledger_id == self._ledger.id, self._is_among(of.transaction_id))
+        # As in `_lines`.
+        found = self._session.connection().execute(query, {"keys": keys})
+        return {row[0]: row[1] for row in found}
 
     def _is_among(self, column: _Column) -> sa.ColumnElement[bool]:
         if self._is_sqlite:
@@ -162,6 +178,10 @@ class Walk:
         if self._is_sqlite:
             return sa.type_coerce(column, sa.Text)
         return sa.func.to_char(sa.func.timezone("UTC", column), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+
+
+def _is_release(row: AnyRow) -> bool:
+    return row.status == Status.PENDING and row.pending_of is not None
 
 
 def _id_text(key: Any) -> Any:

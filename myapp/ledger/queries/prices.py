@@ -1,8 +1,8 @@
-"""Read prices: in pages, and the one of each currency that counts at a time."""
+"""Read prices: in pages, all as they were recorded, and the one of each currency that counts at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from myapp.ledger import tables
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Ledger, Price
+from myapp.ledger.queries.journal import PORTION, Period
 from myapp.ledger.reports.valuing import Rate
 
 currencies, prices = tables.currencies, tables.prices
@@ -56,6 +57,17 @@ def list_prices(
         position = (sa.literal(value, column.type) for value, column in zip(after, ORDER, strict=True))
         query = query.where(sa.tuple_(*ORDER) > sa.tuple_(*position))
     return [price_of(row) for row in session.execute(query)]
+
+
+def walk_prices(session: Session, ledger: Ledger, period: Period) -> Iterator[Price]:
+    """Yield the prices effective in a period as they were recorded, in memory that does not grow with them."""
+    query = sa.select(prices).where(prices.c.ledger_id == ledger.id).order_by(prices.c.id)
+    if period.start is not None:
+        query = query.where(prices.c.effective_at >= period.start)
+    if period.end is not None:
+        query = query.where(prices.c.effective_at < period.end)
+    for portion in session.execute(query.execution_options(yield_per=PORTION)).partitions():
+        yield from (price_of(row) for row in portion)
 
 
 def find_rates(

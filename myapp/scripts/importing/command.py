@@ -133,7 +133,7 @@ def _replay(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     _require_extra()
     found = dump.read(options.file)
     with _destination(options, environ) as destination:
-        done = replaying.replay(found, destination, now=datetime.now(UTC), progress=_bar)
+        done = replaying.replay(found, destination, progress=_bar)
     summary = report.of_replay(found, done, ledger=options.ledger, seconds=time.monotonic() - started)
     print("\n".join(summary))
     return 0

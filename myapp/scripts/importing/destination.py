@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from myapp import errors
-from myapp.api.exchange import lines
+from myapp.api.exchange import deeds, lines
 from myapp.ledger import model
 from myapp.scripts.importing.assertions import Movement
 
@@ -23,6 +23,8 @@ class Known:
     type: model.AccountType
     closed: bool
     metadata: Mapping[str, str]
+    # The currencies that have limits.
+    limited: Collection[str] = ()
 
     @property
     def closed_by_import(self) -> bool:
@@ -65,22 +67,29 @@ class Destination(Protocol):
     def references(self, first: datetime, last: datetime) -> set[str]:
         """Return the references that are taken, at least those effective from `first` to `last`."""
 
-    def recorded(self) -> Iterable[lines.Transaction]:
-        """Yield what the ledger has recorded, in that order."""
+    def record(self, wanted: Sequence[model.NewTransaction]) -> None:
+        """Record a batch, whole or not at all.
 
-    def record(self, wanted: Sequence[model.NewTransaction], *, at: int | None = None) -> Sequence[UUID]:
-        """Record a batch, whole or not at all, and return the ids.
-
-        Shape: `at` is how many came before it, where equal batches are not the same.
         Raises:
             BatchRefused: naming the first transaction at fault.
         """
 
-    def post_hold(self, wanted: model.HoldPost, *, at: int) -> UUID: ...
+    def recorded(self) -> Iterable[lines.Recorded]:
+        """Yield the transactions that the ledger has recorded, in that order, and then the prices in theirs."""
 
-    def void_hold(self, hold_id: UUID, *, at: int) -> None: ...
+    def replay(self, wanted: Sequence[deeds.Deed], *, at: int) -> Sequence[UUID]:
+        """Record a batch of deeds, whole or not at all, and return the ids.
 
-    def reverse(self, wanted: model.NewReversal, *, at: int) -> UUID: ...
+        Shape: `at` is how many came before it, since equal batches are not the same.
+        Raises:
+            BatchRefused: naming the first deed at fault.
+        """
+
+    def record_prices(self, wanted: Sequence[model.NewPrice], *, at: int) -> None:
+        """Record a batch of prices, whole or not at all; `at` as in `replay`."""
+
+    def lock_before(self, start: datetime) -> None:
+        """Close the period before a time, unless one up to a later time is closed."""
 
     def movements(self, paths: Collection[str]) -> Iterable[Movement]:
         """Yield what the accounts gained, from the first posting on."""

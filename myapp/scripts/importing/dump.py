@@ -1,65 +1,106 @@
-"""Read a ledger that was exported as NDJSON: checked whole before anything is loaded, then line by line."""
+"""Read a ledger that was exported as NDJSON: checked whole before anything is loaded, then line by line.
+
+Whole means that its last line counts what there is, and that what belongs to another transaction comes after that one.
+A slice of a ledger has transactions whose hold, or whose original, is outside of it; it is refused.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from myapp.api.exchange import lines
 from myapp.scripts.importing.plan import JournalError, Note, Place
+
+LineT = TypeVar("LineT", bound=lines.Recorded)
 
 _decoder = msgspec.json.Decoder(lines.Line)
 
 
 @dataclass(slots=True, kw_only=True)
 class Dump:
-    """What a file says before its transactions, and which of those others refer to."""
+    """What a file says before its transactions, which of those others refer to, and how many there are."""
 
     path: Path
     ledger: lines.Ledger
     currencies: list[lines.Currency] = field(default_factory=list)
     accounts: list[tuple[Place, lines.Account]] = field(default_factory=list)
     referred: set[str] = field(default_factory=set)
-    total: int = 0
+    total: lines.Total = field(default_factory=lambda: lines.Total(transactions=0, postings=0, prices=0))
 
     def transactions(self) -> Iterator[tuple[Place, lines.Transaction]]:
         """Yield the transactions as they were recorded."""
+        return self._all(lines.Transaction)
+
+    def prices(self) -> Iterator[tuple[Place, lines.Price]]:
+        """Yield the prices as they were recorded."""
+        return self._all(lines.Price)
+
+    def _all(self, kind: type[LineT]) -> Iterator[tuple[Place, LineT]]:
         for place, line in _lines(self.path):
-            if isinstance(line, lines.Transaction):
+            if isinstance(line, kind):
                 yield place, line
 
 
 def read(path: Path) -> Dump:
-    """Read the file once, to its end.
+    """Read the file to its end.
 
     Raises:
-        JournalError: it is no such file, of a newer kind, or not whole.
+        JournalError: it is no such file, of another version, or not whole.
     """
     found = _lines(path)
     place, first = next(found, (Place(file=str(path), line=0), None))
     if not isinstance(first, lines.Ledger):
         raise _problem(place, "is no export as NDJSON: its first line is no ledger")
-    if first.version > lines.VERSION:
-        raise _problem(place, f"is of version {first.version}; this program reads up to {lines.VERSION}")
+    if first.version != lines.VERSION:
+        raise _problem(place, f"is of version {first.version}; this program reads {lines.VERSION}: export it again")
     dump = Dump(path=path, ledger=first)
-    total, postings = None, 0
-    for place, line in found:
+    if _count(dump, found) != dump.total:
+        raise _problem(Place(file=str(path), line=0), "is not whole: export it again")
+    _require_what_others_refer_to(dump)
+    return dump
+
+
+def _count(dump: Dump, rest: Iterator[tuple[Place, lines.Line]]) -> lines.Total | None:
+    """Take in the lines after the first, and return what the last one says there are."""
+    last = None
+    for place, line in rest:
+        last = line
         if isinstance(line, lines.Currency):
             dump.currencies.append(line)
         elif isinstance(line, lines.Account):
             dump.accounts.append((place, line))
         elif isinstance(line, lines.Transaction):
-            dump.total += 1
-            postings += len(line.postings)
-            dump.referred |= {each for each in (line.pending_of, line.reverses) if isinstance(each, str)}
-        else:
-            total = line
-    if total != lines.Total(transactions=dump.total, postings=postings):
-        raise _problem(Place(file=str(path), line=0), "is not whole: export it again")
-    return dump
+            dump.total.transactions += 1
+            dump.total.postings += len(line.postings)
+            dump.referred.update(refers_to(line))
+        elif isinstance(line, lines.Price):
+            dump.total.prices += 1
+    return last if isinstance(last, lines.Total) else None
+
+
+def _require_what_others_refer_to(dump: Dump) -> None:
+    if not dump.referred:
+        return
+    known: set[str] = set()
+    for place, line in dump.transactions():
+        for missing in set(refers_to(line)) - known:
+            text = f"belongs to the transaction {missing}, which is not in the file before it"
+            is_slice = dump.ledger.from_ is not UNSET or dump.ledger.to is not UNSET
+            hint = "; it is outside of the period that was exported, so choose a longer one" if is_slice else ""
+            raise _problem(place, text + hint)
+        if line.id in dump.referred:
+            known.add(line.id)
+
+
+def refers_to(line: lines.Transaction) -> Sequence[str]:
+    """Return the ids of the transactions that it belongs to."""
+    return [each for each in (line.pending_of, line.reverses) if each is not UNSET]
 
 
 def _lines(path: Path) -> Iterator[tuple[Place, lines.Line]]:
@@ -79,11 +120,10 @@ def _problem(place: Place, text: str) -> JournalError:
     return JournalError([Note(place=place, text=text)])
 
 
-def said(of: lines.Transaction, known: dict[str, str]) -> Sequence[object]:
+def said(of: lines.Recorded, known: Mapping[str, str]) -> Sequence[object]:
     """Return what is to be the same in two ledgers; `known` are the ids of the one by those of the other."""
-    refers = [known.get(each, each) if isinstance(each, str) else None for each in (of.pending_of, of.reverses)]
-    postings = [
-        (each.account, each.currency, each.debit or None, each.credit or None, each.effect or None)
-        for each in of.postings
-    ]
-    return [of.status, of.reference, of.description, of.metadata, *refers, postings]
+    if isinstance(of, lines.Price):
+        return [of.currency, of.quote, of.price, of.effective_at]
+    belongs = [None if each is UNSET else known.get(each, each) for each in (of.pending_of, of.reverses)]
+    what = [of.status, of.reference, of.description, of.metadata, of.effective_at, of.expires_at, of.postings]
+    return [*what, *belongs]

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from myapp.api.exchange import book, lines, ndjson
-from myapp.ledger import errors, model, operations, queries, recording
+from myapp.api.exchange import book, deeds, lines, ndjson
+from myapp.ledger import errors, model, operations, queries, recording, replaying
 from myapp.scripts.importing.assertions import Movement
 from myapp.scripts.importing.destination import BatchRefused, Known
 
@@ -49,7 +49,12 @@ class Local:
         after = None
         while page := queries.list_accounts(self._session, self._ledger, after=after, limit=PAGE_SIZE):
             for each in page:
-                known[each.path] = Known(type=each.type, closed=each.closed_at is not None, metadata=each.metadata)
+                known[each.path] = Known(
+                    type=each.type,
+                    closed=each.closed_at is not None,
+                    metadata=each.metadata,
+                    limited=each.limits.keys(),
+                )
             after = page[-1].path
         return known
 
@@ -62,24 +67,30 @@ class Local:
     def references(self, _first: datetime, _last: datetime) -> set[str]:
         return set(queries.list_references(self._session, self._ledger, prefix=""))
 
-    def recorded(self) -> Iterator[lines.Transaction]:
-        return ndjson.transactions(book.read(self._session, self._ledger, queries.Period()))
-
-    def record(self, wanted: Sequence[model.NewTransaction], *, at: int | None = None) -> Sequence[UUID]:  # noqa: ARG002
+    def record(self, wanted: Sequence[model.NewTransaction]) -> None:
         try:
-            made = operations.record(self._session, self._ledger, wanted, now=self._tick(), form=self._form)
+            operations.record(self._session, self._ledger, wanted, now=self._tick(), form=self._form)
         except errors.Refusal as exc:
             raise BatchRefused(str(exc), index=exc.index) from exc
-        return [each.id for each in made.transactions]
 
-    def post_hold(self, wanted: model.HoldPost, *, at: int) -> UUID:  # noqa: ARG002
-        return operations.post_holds(self._session, self._ledger, [wanted], now=self._tick()).transactions[0].id
+    def recorded(self) -> Iterator[lines.Recorded]:
+        return ndjson.recorded(book.read(self._session, self._ledger, queries.Period()))
 
-    def void_hold(self, hold_id: UUID, *, at: int) -> None:  # noqa: ARG002
-        operations.void_holds(self._session, self._ledger, [hold_id], now=self._tick())
+    def replay(self, wanted: Sequence[deeds.Deed], *, at: int) -> Sequence[UUID]:  # noqa: ARG002
+        happened = [deeds.happened(each) for each in wanted]
+        try:
+            return replaying.replay(self._session, self._ledger, happened, now=self._tick(), form=self._form)
+        except errors.Refusal as exc:
+            raise BatchRefused(str(exc), index=exc.index) from exc
 
-    def reverse(self, wanted: model.NewReversal, *, at: int) -> UUID:  # noqa: ARG002
-        return operations.reverse(self._session, self._ledger, wanted, now=self._tick()).transactions[0].id
+    def record_prices(self, wanted: Sequence[model.NewPrice], *, at: int) -> None:  # noqa: ARG002
+        operations.record_prices(self._session, self._ledger, wanted, now=self._tick())
+
+    def lock_before(self, start: datetime) -> None:
+        locked_before = self._ledger.locked_before
+        if locked_before is None or locked_before < start:
+            change = model.LedgerChange(moves_period=True, locked_before=start)
+            operations.change_ledger(self._session, self._ledger, change, expected_version=None, now=self._tick())
 
     def _tick(self) -> datetime:
         """Return the time, later at each call: ids sort by their millisecond, and what is loaded keeps its order."""

@@ -72,15 +72,17 @@ def reopen_accounts(
 
 
 def limit_accounts(wanted: Sequence[PlannedAccount], destination: Destination, known: Mapping[str, Known]) -> None:
-    """Set the limits of the accounts that are new.
+    """Set the limits in those currencies in which an account that is there has none.
 
     Raises:
         JournalError: the ledger refuses them, since the balance is outside.
     """
     for each in wanted:
-        if each.limits and each.account.path not in known:
+        limited = known[each.account.path].limited if each.account.path in known else ()
+        missing = {code: limits for code, limits in each.limits.items() if code not in limited}
+        if missing:
             try:
-                destination.change_account(each.account.path, model.AccountChange(limits=each.limits))
+                destination.change_account(each.account.path, model.AccountChange(limits=missing))
             except errors.MyappError as exc:
                 raise JournalError([Note(place=each.place, text=str(exc))]) from exc
 

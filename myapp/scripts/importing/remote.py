@@ -9,7 +9,8 @@ from uuid import UUID
 
 import msgspec
 
-from myapp.api.exchange import lines
+from myapp.api import fields
+from myapp.api.exchange import deeds, lines
 from myapp.ledger import currencies, model
 from myapp.scripts.importing.assertions import Movement
 from myapp.scripts.importing.destination import BatchRefused, Known
@@ -51,7 +52,12 @@ class Remote:
 
     def accounts(self) -> Mapping[str, Known]:
         return {
-            each["path"]: Known(type=model.AccountType(each["type"]), closed=each["closed"], metadata=each["metadata"])
+            each["path"]: Known(
+                type=model.AccountType(each["type"]),
+                closed=each["closed"],
+                metadata=each["metadata"],
+                limited=each["limits"].keys(),
+            )
             for each in self._service.items(*self._path, "accounts")
         }
 
@@ -75,35 +81,41 @@ class Remote:
         found = (each["reference"] for each in self._service.items(*self._path, "transactions", **window))
         return {reference for reference in found if reference is not None}
 
-    def recorded(self) -> Iterator[lines.Transaction]:
+    def record(self, wanted: Sequence[model.NewTransaction]) -> None:
+        self._send_batch("transactions", "batch", body={"transactions": [_encode(each) for each in wanted]})
+
+    def recorded(self) -> Iterator[lines.Recorded]:
         for text in self._service.text_lines(*self._path, "export"):
             line = _decoder.decode(text)
-            if isinstance(line, lines.Transaction):
+            if isinstance(line, lines.Transaction | lines.Price):
                 yield line
 
-    def record(self, wanted: Sequence[model.NewTransaction], *, at: int | None = None) -> Sequence[UUID]:
-        body = {"transactions": [_encode(each) for each in wanted]}
+    def replay(self, wanted: Sequence[deeds.Deed], *, at: int) -> Sequence[UUID]:
+        body = msgspec.to_builtins(deeds.Deeds(deeds=list(wanted)), enc_hook=fields.encode_custom)
+        return [UUID(each["id"]) for each in self._send_batch("replay", body=body, at=at)]
+
+    def record_prices(self, wanted: Sequence[model.NewPrice], *, at: int) -> None:
+        body = {"prices": [_price(each) for each in wanted]}
+        self._service.post(*self._path, "prices", body=body, at=at)
+
+    def lock_before(self, start: datetime) -> None:
+        found = self._service.get(*self._path)["locked_before"]
+        if found is None or datetime.fromisoformat(found) < start:
+            self._service.patch(*self._path, body={"locked_before": start.isoformat()})
+
+    def _send_batch(self, *path: str, body: Json, at: int | None = None) -> Sequence[Json]:
+        """Send what is recorded as a whole or refused, and return what was made.
+
+        Raises:
+            BatchRefused: naming the first at fault.
+        """
         try:
-            made = self._service.post(*self._path, "transactions", "batch", body=body, at=at)
-            return [UUID(each["id"]) for each in made["items"]]
+            made: Sequence[Json] = self._service.post(*self._path, *path, body=body, at=at)["items"]
         except ServiceError as exc:
             if exc.status in REFUSED and exc.index is not None:
                 raise BatchRefused(str(exc), index=exc.index) from exc
             raise
-
-    def post_hold(self, wanted: model.HoldPost, *, at: int) -> UUID:
-        body = {**_remark(wanted), "final": wanted.final, "postings": _postings(wanted.postings or ())}
-        return self._belonging(wanted.hold_id, "post", body, at=at)
-
-    def void_hold(self, hold_id: UUID, *, at: int) -> None:
-        self._belonging(hold_id, "void", {}, at=at)
-
-    def reverse(self, wanted: model.NewReversal, *, at: int) -> UUID:
-        return self._belonging(wanted.transaction_id, "reverse", _remark(wanted), at=at)
-
-    def _belonging(self, to: UUID, verb: str, body: Json, *, at: int) -> UUID:
-        made = self._service.post(*self._path, "transactions", str(to), verb, body=body, at=at)
-        return UUID(made["id"])
+        return made
 
     def movements(self, paths: Collection[str]) -> Iterator[Movement]:
         for path in sorted(self.accounts()):
@@ -124,21 +136,22 @@ def _movement(path: str, line: Json) -> Movement:
     return Movement(path=path, currency=line["currency"], day=day, net=net)
 
 
+def _price(of: model.NewPrice) -> Json:
+    return {
+        "currency": of.currency,
+        "quote": of.quote,
+        "price": f"{of.price:f}",
+        "effective_at": of.effective_at.isoformat(),
+    }
+
+
 def _encode(wanted: model.NewTransaction) -> Json:
-    encoded = {**_remark(wanted), "postings": _postings(wanted.postings)}
-    if wanted.pending:
-        encoded["pending"] = True
-        encoded["expires_at"] = wanted.expires_at.isoformat() if wanted.expires_at is not None else None
-    return encoded
-
-
-def _remark(wanted: model.NewTransaction | model.HoldPost | model.NewReversal) -> Json:
-    """Return what is said of a transaction besides its postings."""
     return {
         "reference": wanted.reference,
         "description": wanted.description,
         "effective_at": wanted.effective_at.isoformat() if wanted.effective_at is not None else None,
         "metadata": dict(wanted.metadata),
+        "postings": _postings(wanted.postings),
     }
 
 

@@ -1,7 +1,8 @@
-"""Load a ledger that was exported as NDJSON: the same accounts and transactions, in the order they were recorded in.
+"""Load a ledger that was exported as NDJSON: the same accounts, transactions and prices, in the order they have there.
 
 What the ledger has recorded already must be how the file begins; then the rest is added. So a second run changes
-nothing, and one that was interrupted goes on. Recorded times are those of the load.
+nothing, and one that was interrupted goes on. Limits are set, accounts closed and the period locked once everything is
+recorded. Recorded times are those of the load.
 """
 
 from __future__ import annotations
@@ -11,20 +12,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from uuid import UUID
 
 from msgspec import UNSET
 
 from myapp import errors
 from myapp.api.exchange import lines
+from myapp.api.exchange.deeds import Deed
 from myapp.ledger import model
-from myapp.scripts.importing import dump, opening, own
+from myapp.scripts.importing import deeds, dump, opening, own
 from myapp.scripts.importing.destination import BatchRefused, Destination
 from myapp.scripts.importing.dump import Dump
 from myapp.scripts.importing.loading import BATCH_SIZE, Bar, Progress
 from myapp.scripts.importing.plan import JournalError, Note, Place, PlannedAccount, PlannedCurrency
 
 Placed = tuple[Place, lines.Transaction]
+PlacedPrice = tuple[Place, lines.Price]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +36,11 @@ class Replayed:
     ledger_made: bool
     currencies_declared: int
     accounts_opened: int
-    recorded: int
-    there: int
+    transactions: int
+    prices: int
 
 
-def replay(file: Dump, destination: Destination, *, now: datetime, progress: Progress) -> Replayed:
+def replay(file: Dump, destination: Destination, *, progress: Progress) -> Replayed:
     """Bring the ledger to what the file says.
 
     Raises:
@@ -50,125 +52,105 @@ def replay(file: Dump, destination: Destination, *, now: datetime, progress: Pro
     declared = opening.declare_currencies([_currency(each, place) for each in file.currencies], destination)
     accounts = [_account(*each) for each in file.accounts]
     opened = opening.open_accounts(accounts, destination, known)
-    replayer = _Replayer(file, destination, now)
-    rest = file.transactions()
-    there = replayer.skip_known(rest)
-    with progress(file.total - there) as bar:
-        replayer.record(rest, bar)
+    replayer = _Replayer(file, destination)
+    replayer.skip_known()
+    there, prices_there = replayer.transactions, replayer.prices
+    with progress(file.total.transactions - there) as bar:
+        replayer.record(bar)
+    replayer.record_prices()
     opening.limit_accounts(accounts, destination, known)
     opening.close_accounts(accounts, destination, known, ())
+    if file.ledger.locked_before is not None:
+        destination.lock_before(_time(file.ledger.locked_before))
     return Replayed(
         ledger_made=ledger_made,
         currencies_declared=declared,
         accounts_opened=opened,
-        recorded=replayer.recorded,
-        there=there,
+        transactions=replayer.transactions - there,
+        prices=replayer.prices - prices_there,
     )
 
 
 class _Replayer:
-    """Keeps the ids that the ledger gave to those transactions that others refer to."""
+    """Goes through a file's transactions and prices once.
 
-    def __init__(self, file: Dump, destination: Destination, now: datetime) -> None:
+    `transactions` and `prices` are how many of them the ledger has. Kept are the ids that it gave to those transactions
+    that others refer to.
+    """
+
+    def __init__(self, file: Dump, destination: Destination) -> None:
         self._referred = file.referred
         self._destination = destination
-        self._now = now
+        self._transactions = file.transactions()
+        self._prices = file.prices()
         self._ids: dict[str, str] = {}
-        self.recorded = 0
-        self._done = 0
+        self.transactions = 0
+        self.prices = 0
 
-    def skip_known(self, wanted: Iterator[Placed]) -> int:
-        """Go past what the ledger has recorded, and return how many those are."""
+    def skip_known(self) -> None:
+        """Go past what the ledger has recorded."""
         for there in self._destination.recorded():
-            place, each = next(wanted, (None, None))
-            if place is None or each is None:
-                break
-            is_timed = _is_release(each) or each.effective_at == there.effective_at
-            if dump.said(each, self._ids) != dump.said(there, {}) or not is_timed:
-                text = f"the ledger has something else here, its transaction {there.id}: load into a new ledger"
-                raise JournalError([Note(place=place, text=text)])
-            self._remember(each, there.id)
-            self._done += 1
-        return self._done
+            if isinstance(there, lines.Price):
+                for place, price in itertools.islice(self._prices, 1):
+                    self._require_same(place, price, there, f"the price of {there.currency} in {there.quote}")
+                    self.prices += 1
+            else:
+                for place, each in itertools.islice(self._transactions, 1):
+                    self._require_same(place, each, there, f"its transaction {there.id}")
+                    self._remember(each, there.id)
+                    self.transactions += 1
 
-    def record(self, wanted: Iterator[Placed], bar: Bar) -> None:
-        """Record the rest: plain ones in batches, and what belongs to another one by one."""
-        for is_plain, run in itertools.groupby(wanted, key=lambda each: _is_plain(each[1])):
-            while batch := list(itertools.islice(run, BATCH_SIZE if is_plain else 1)):
-                try:
-                    made = self._record(batch)
-                except BatchRefused as exc:
-                    raise _refused(batch[exc.index or 0][0], exc) from exc
-                except (errors.MyappError, ValueError) as exc:
-                    raise _refused(batch[0][0], exc) from exc
-                for (_place, each), id_ in zip(batch, made, strict=True):
-                    self._remember(each, str(id_))
-                self.recorded += len(batch)
-                self._done += len(batch)
-                bar.update(len(batch))
+    def _require_same(self, place: Place, wanted: lines.Recorded, there: lines.Recorded, name: str) -> None:
+        if dump.said(wanted, self._ids) != dump.said(there, {}):
+            text = f"the ledger has something else here, {name}: load into a new ledger"
+            raise JournalError([Note(place=place, text=text)])
 
-    def _record(self, batch: Sequence[Placed]) -> Sequence[UUID]:
-        first = batch[0][1]
-        if first.reverses is not UNSET:
-            return [self._destination.reverse(self._reversal(first, first.reverses), at=self._done)]
-        if first.pending_of is not UNSET and _is_release(first):
-            self._destination.void_hold(self._id(first.pending_of), at=self._done)
-            # Nothing refers to a release.
-            return [UUID(int=0)]
-        if first.pending_of is not UNSET:
-            return [self._destination.post_hold(self._post(first, first.pending_of), at=self._done)]
-        return self._destination.record([self._wanted(each) for _place, each in batch], at=self._done)
+    def record(self, bar: Bar) -> None:
+        """Record the rest of the transactions."""
+        for batch in _batches(self._transactions):
+            wanted = [self._deed(*each) for each in batch]
+            try:
+                made = self._destination.replay(wanted, at=self.transactions)
+            except errors.MyappError as exc:
+                index = exc.index if isinstance(exc, BatchRefused) else None
+                raise _refused(batch[index or 0][0], exc) from exc
+            for (_place, each), id_ in zip(batch, made, strict=True):
+                self._remember(each, str(id_))
+            self.transactions += len(batch)
+            bar.update(len(batch))
 
-    def _wanted(self, of: lines.Transaction) -> model.NewTransaction:
-        expires_at = None if of.expires_at is UNSET else _time(of.expires_at)
-        return model.NewTransaction(
-            postings=_postings(of.postings),
-            reference=of.reference,
-            description=of.description,
-            effective_at=_time(of.effective_at),
-            metadata=of.metadata,
-            pending=of.status == model.Status.PENDING,
-            # One that is over already cannot be asked for; what became of the hold is in the file.
-            expires_at=expires_at if expires_at is not None and expires_at > self._now else None,
-        )
+    def record_prices(self) -> None:
+        """Record the rest of the prices."""
+        while batch := list(itertools.islice(self._prices, model.PRICES_MAX)):
+            try:
+                self._destination.record_prices([_price(each) for _place, each in batch], at=self.prices)
+            except (errors.MyappError, ArithmeticError, ValueError) as exc:
+                raise _refused(batch[0][0], exc) from exc
+            self.prices += len(batch)
 
-    def _post(self, of: lines.Transaction, hold: str) -> model.HoldPost:
-        taken = [each for each in of.postings if each.effect == model.Effect.TAKEN]
-        return model.HoldPost(
-            hold_id=self._id(hold),
-            postings=_postings(taken),
-            final=len(taken) < len(of.postings),
-            reference=of.reference,
-            description=of.description,
-            effective_at=_time(of.effective_at),
-            metadata=of.metadata,
-        )
-
-    def _reversal(self, of: lines.Transaction, reverses: str) -> model.NewReversal:
-        return model.NewReversal(
-            transaction_id=self._id(reverses),
-            reference=of.reference,
-            description=of.description,
-            effective_at=_time(of.effective_at),
-            metadata=of.metadata,
-        )
-
-    def _id(self, theirs: str) -> UUID:
-        if theirs not in self._ids:
-            raise ValueError(f"belongs to {theirs}, which is not in the file before it")
-        return UUID(self._ids[theirs])
+    def _deed(self, place: Place, of: lines.Transaction) -> Deed:
+        try:
+            return deeds.deed(of, self._ids)
+        except ValueError as exc:
+            raise _refused(place, exc) from exc
 
     def _remember(self, of: lines.Transaction, id_: str) -> None:
         if of.id in self._referred:
             self._ids[of.id] = id_
 
 
-def _is_release(of: lines.Transaction) -> bool:
-    return of.status == model.Status.PENDING and of.pending_of is not UNSET
-
-
-def _is_plain(of: lines.Transaction) -> bool:
-    return of.pending_of is UNSET and of.reverses is UNSET
+def _batches(wanted: Iterator[Placed]) -> Iterator[Sequence[Placed]]:
+    """Divide transactions so that a request holds each part."""
+    batch: list[Placed] = []
+    weight = 0
+    for each in wanted:
+        weight += (added := deeds.weight(each[1]))
+        if batch and (len(batch) == BATCH_SIZE or weight > deeds.WEIGHT_MAX):
+            yield batch
+            batch, weight = [], added
+        batch.append(each)
+    if batch:
+        yield batch
 
 
 def _refused(place: Place, exc: Exception) -> JournalError:
@@ -179,15 +161,10 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _postings(of: Sequence[lines.Posting]) -> list[model.NewPosting]:
-    return [
-        model.NewPosting(account=each.account, currency=each.currency, side=model.Side.CREDIT, amount=Decimal(credit))
-        if (credit := each.credit) is not UNSET
-        else model.NewPosting(
-            account=each.account, currency=each.currency, side=model.Side.DEBIT, amount=Decimal(str(each.debit))
-        )
-        for each in of
-    ]
+def _price(of: lines.Price) -> model.NewPrice:
+    return model.NewPrice(
+        currency=of.currency, quote=of.quote, price=Decimal(of.price), effective_at=_time(of.effective_at)
+    )
 
 
 def _currency(of: lines.Currency, place: Place) -> PlannedCurrency:

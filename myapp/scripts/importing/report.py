@@ -35,7 +35,8 @@ def of_replay(found: Dump, done: Replayed, *, ledger: str, seconds: float) -> It
     yield f"Ledger {ledger}{' (new)' if done.ledger_made else ''}, in {seconds:.1f} seconds"
     yield f"  currencies    {_new_and_there(done.currencies_declared, len(found.currencies), 'declared')}"
     yield f"  accounts      {_new_and_there(done.accounts_opened, len(found.accounts), 'opened')}"
-    yield f"  transactions  {done.recorded:,} recorded, {done.there:,} already there"
+    yield f"  transactions  {_new_and_there(done.transactions, found.total.transactions, 'recorded')}"
+    yield f"  prices        {_new_and_there(done.prices, found.total.prices, 'recorded')}"
 
 
 def _new_and_there(new: int, wanted: int, verb: str) -> str:

@@ -39,6 +39,13 @@ REQUESTS = [
     ("write", "PATCH", f"accounts/{CASH}", {"metadata": {}}, 200),
     ("write", "POST", "transactions", sale(), 201),
     ("write", "POST", "transactions/batch", {"transactions": [sale()]}, 201),
+    (
+        "admin",
+        "POST",
+        "replay",
+        {"deeds": [{"id": "01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31", "transaction": sale()}]},
+        201,
+    ),
 ]
 
 pytestmark = pytest.mark.commits
@@ -212,3 +219,14 @@ class TestPrecedence:
         books.refused("validation-failed", "POST", nowhere, {"postings": 1})
         books.refused("not-found", "POST", nowhere, sale())
         books.refused("forbidden", "POST", "transactions", sale("0.001"), Idempotency_Key="k")
+
+
+@pytest.mark.parametrize(("wanted", "status"), [("write", 403), ("admin", 201)])
+def test_replaying_a_log_takes_an_admin_key_of_the_ledger(
+    books: Shop, make_key: Callable[..., tuple[str, str]], wanted: str, status: int
+) -> None:
+    body = {"deeds": [{"id": "01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31", "transaction": sale()}]}
+
+    answer = books.call("POST", "replay", body, **bearer(make_key(wanted, books.name)[1]))
+
+    assert answer.status_int == status

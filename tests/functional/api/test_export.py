@@ -44,7 +44,7 @@ class TestNdjson:
         head, *lines, total = ndjson(shop)
 
         assert {name: head[name] for name in ("line", "version", "name", "metadata", "locked_before")} == {
-            "line": "ledger", "version": 1, "name": shop.name, "metadata": {}, "locked_before": None,
+            "line": "ledger", "version": 2, "name": shop.name, "metadata": {}, "locked_before": None,
         }  # fmt: skip
         assert [line for line in lines if line["line"] == "currency"][-1] == {
             "line": "currency", "code": "USD", "exponent": 2,
@@ -69,7 +69,7 @@ class TestNdjson:
             }
             for of in (late, early)
         ]
-        assert total == {"line": "total", "transactions": 2, "postings": 4}
+        assert total == {"line": "total", "transactions": 2, "postings": 4, "prices": 0}
 
     def test_is_what_it_is_without_a_format(self, shop: Shop) -> None:
         assert shop.call("GET", "export").body == shop.call("GET", "export?format=ndjson").body
@@ -209,7 +209,7 @@ class TestExport:
         shop.refused("not-found", "GET", "/v1/ledgers/nowhere/export")
 
     def test_of_an_empty_ledger_is_whole(self, shop: Shop) -> None:
-        assert ndjson(shop)[-1] == {"line": "total", "transactions": 0, "postings": 0}
+        assert ndjson(shop)[-1] == {"line": "total", "transactions": 0, "postings": 0, "prices": 0}
         assert rows(shop) == []
 
     def test_head_has_no_body(self, shop: Shop) -> None:

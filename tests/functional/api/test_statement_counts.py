@@ -6,6 +6,7 @@ The numbers do not depend on how much there is to read or write.
 from __future__ import annotations
 
 import re
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str
     many = {"transactions": [sale() for _ in range(40)]}
     held = shop.must(201, "POST", "transactions/batch", {"transactions": [sale(pending=True) for _ in range(42)]})
     holds = [each["id"] for each in held["items"]]
+    deeds = {"deeds": [{"id": str(uuid.uuid4()), "transaction": sale()} for _ in range(40)]}
     part = {"postings": sale("1.00")["postings"]}
     webhook = shop.must(201, "POST", "webhooks", {"url": "https://shop.example/"})["id"]
     key = {"Idempotency_Key": "new"}
@@ -89,6 +91,7 @@ def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str
         "POST …/bank/lines/{id}/accept": ("POST", f"bank/lines/{lines[0]}/accept", {}, {}),
         "POST …/bank/lines/{id}/record": ("POST", f"bank/lines/{lines[1]}/record", {"to": SALES}, {}),
         "POST …/bank/lines/{id}/reject": ("POST", f"bank/lines/{lines[2]}/reject", {}, {}),
+        "POST …/replay": ("POST", "replay", deeds, {}),
         "GET …/export": ("GET", "export", None, {}),
         "GET …/events, the first after a change": ("GET", "events", None, {}),
         "GET …/events": ("GET", "events", None, {}),

@@ -20,8 +20,11 @@ from myapp.db import scope
 from myapp.ledger import errors, model, operations, queries, verify, words
 from myapp.ledger.model import AccountType, Side
 from myapp.ledger.recording import Form
+from tests.integration.exchange import lives
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+# Before anything happens in a ledger's life.
+LONG_AGO = lives.START - timedelta(days=1)
 LATER = datetime(9000, 1, 1, tzinfo=UTC)
 
 EXPONENTS = {
@@ -70,6 +73,7 @@ class Wanted:
     closed: set[str] = field(default_factory=set)
     bounds: dict[str, model.NewLimits] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
+    steps: Sequence[lives.Step] = ()
 
 
 @st.composite
@@ -91,17 +95,23 @@ def ledgers(draw: st.DrawFn) -> Wanted:
         ],
         transactions=transactions,
         closed=set(draw(st.lists(st.sampled_from(names), max_size=2))),
-        bounds={names[0]: model.NewLimits(min=Decimal(-(10**6)), max=None)} if draw(st.booleans()) else {},
+        bounds={names[0]: model.NewLimits(min=Decimal(-(10**8)), max=None)} if draw(st.booleans()) else {},
         metadata=draw(metadata),
     )
+
+
+@st.composite
+def lived_in(draw: st.DrawFn) -> Wanted:
+    """Return a ledger to make in which things happen before accounts are closed and limited."""
+    return replace(draw(ledgers()), steps=draw(lives.steps))
 
 
 @st.composite
 def _transactions(draw: st.DrawFn, names: Sequence[str]) -> model.NewTransaction:
     lines: list[model.NewPosting] = []
     for code in draw(st.lists(st.sampled_from(sorted(EXPONENTS)), min_size=1, max_size=3, unique=True)):
-        for minor in draw(st.lists(st.integers(1, 2**61), min_size=1, max_size=2)):
-            amount = Decimal(minor % (10**7 if code == "USD" else 2**61) or 1).scaleb(-EXPONENTS[code])
+        for minor in draw(st.lists(st.integers(1, 2**58), min_size=1, max_size=2)):
+            amount = Decimal(minor % (10**7 if code == "USD" else 2**58) or 1).scaleb(-EXPONENTS[code])
             one, other = draw(st.permutations(names))[:2]
             lines.append(model.NewPosting(account=one, currency=code, side=Side.DEBIT, amount=amount))
             lines.append(model.NewPosting(account=other, currency=code, side=Side.CREDIT, amount=amount))
@@ -125,8 +135,11 @@ def make(sessions: sessionmaker[Session], wanted: Wanted) -> str:
         for account in wanted.accounts:
             operations.open_account(session, ledger, account, now=NOW)
         for number, each in enumerate(wanted.transactions):
-            at = NOW + timedelta(seconds=number)
+            at = LONG_AGO + timedelta(seconds=number)
             operations.record(session, ledger, [each], now=at, form=Form.STEPS)
+    lives.Life(sessions, name, [account.path for account in wanted.accounts]).live(wanted.steps)
+    with scope.session_scope(sessions) as session:
+        ledger = queries.get_ledger(session, name)
         for path, limits in wanted.bounds.items():
             of = "USD" if _takes(wanted, path, "USD") else "EUR"
             change = model.AccountChange(limits={of: limits})
@@ -142,11 +155,28 @@ def _takes(wanted: Wanted, path: str, code: str) -> bool:
     return account.currencies is None or code in account.currencies
 
 
-def exported(sessions: sessionmaker[Session], name: str, form: Format) -> bytes:
-    """Return the ledger in a format, whole."""
+def exported(
+    sessions: sessionmaker[Session],
+    name: str,
+    form: Format,
+    period: queries.Period = queries.Period(),  # noqa: B008
+) -> bytes:
+    """Return the ledger in a format, whole or a period of it."""
     with scope.session_scope(sessions, readonly=True) as session:
-        ledger = queries.get_ledger(session, name)
-        return b"".join(export.WRITERS[form].write(book.read(session, ledger, queries.Period())))
+        return b"".join(export.WRITERS[form].write(book.read(session, queries.get_ledger(session, name), period)))
+
+
+def ledger(sessions: sessionmaker[Session], name: str) -> model.Ledger:
+    with scope.session_scope(sessions, readonly=True) as session:
+        return queries.get_ledger(session, name)
+
+
+def lock(sessions: sessionmaker[Session], name: str, start: datetime) -> None:
+    """Close the period before a time."""
+    change = model.LedgerChange(moves_period=True, locked_before=start)
+    with scope.session_scope(sessions) as session:
+        found = queries.get_ledger(session, name)
+        operations.change_ledger(session, found, change, expected_version=None, now=NOW)
 
 
 def balances(sessions: sessionmaker[Session], name: str) -> dict[tuple[str, str], Decimal]:
@@ -214,6 +244,22 @@ def counters(sessions: sessionmaker[Session], name: str) -> dict[str, object]:
         return {each.path: each.balances for each in queries.list_accounts(session, ledger, after=None, limit=1000)}
 
 
+def outcomes(sessions: sessionmaker[Session], name: str) -> list[tuple[object, ...]]:
+    """Return what readers see of each transaction that depends on what became of it, the newest first."""
+    now = datetime.now(UTC)
+    with scope.session_scope(sessions, readonly=True) as session:
+        ledger = queries.get_ledger(session, name)
+        criteria = queries.TransactionFilter()
+        found = queries.list_transactions(session, ledger, criteria=criteria, after=None, limit=1000, now=now)
+    return [
+        (
+            *(each.status, each.expires_at, len(each.posted_by), each.reversed_by is None),
+            *((line.remaining_minor, line.counters, line.balance_version) for line in each.postings),
+        )
+        for each in found
+    ]
+
+
 def violations(sessions: sessionmaker[Session], name: str) -> list[str]:
     with scope.session_scope(sessions, readonly=True) as session:
         checks = verify.verify(session, queries.get_ledger(session, name))
@@ -234,12 +280,11 @@ def content(exported: bytes) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in exported.splitlines()]
     places = {line["id"]: place for place, line in enumerate(lines) if line["line"] == "transaction"}
     for line in lines:
-        for name in ("name", "created_at", "recorded_at"):
+        if line["line"] == "ledger":
+            line.pop("name")
+        for name in ("created_at", "recorded_at"):
             line.pop(name, None)
         for name in ("id", "pending_of", "reverses"):
             if name in line:
                 line[name] = places[line[name]]
-        if line.get("status") == "pending" and "pending_of" in line:
-            # What gives back counts from when it is given back.
-            line.pop("effective_at")
     return lines

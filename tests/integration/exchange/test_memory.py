@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from myapp import settings
 from myapp.db import scope
 from myapp.ledger import queries
-from tests.integration.exchange import books
+from tests.integration.exchange import books, lives
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +41,12 @@ SELECT p.ledger_id, t.id, p.line, p.account_id, p.currency, p.side, p.amount, 0,
     1 + row_number() OVER (), p.effective_at, p.effect
 FROM transactions t, (SELECT * FROM postings WHERE ledger_id = :ledger AND transaction_id = :seed) p
 WHERE t.ledger_id = :ledger AND t.id <> :seed
+"""
+COPY_PRICE = """
+INSERT INTO prices (ledger_id, id, currency, quote, effective_at, price, recorded_at)
+SELECT p.ledger_id, s.id, p.currency, p.quote, p.effective_at, p.price, p.recorded_at
+FROM prices p, ({series}) s
+WHERE p.ledger_id = :ledger
 """
 
 CHILD = """
@@ -69,7 +75,7 @@ print(min(sizes), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) 
 
 
 def multiply(sessions: sessionmaker[Session], name: str, dialect: str) -> None:
-    """Copy the one transaction of a ledger, in the tables."""
+    """Copy the one transaction and the one price of a ledger, in the tables."""
     with scope.session_scope(sessions) as session:
         ledger = queries.get_ledger(session, name)
         (one,) = queries.Walk(session, ledger).entries(queries.Order.RECORDED)
@@ -77,10 +83,13 @@ def multiply(sessions: sessionmaker[Session], name: str, dialect: str) -> None:
         binds = {key: each.bytes if dialect == "sqlite" else each for key, each in ids.items()}
         session.execute(sa.text(COPY_TRANSACTION.format(series=SERIES[dialect])), {**binds, "count": TRANSACTIONS})
         session.execute(sa.text(COPY_POSTINGS), binds)
+        copy_price = sa.text(COPY_PRICE.format(series=SERIES[dialect]))
+        session.execute(copy_price, {"ledger": binds["ledger"], "count": TRANSACTIONS})
 
 
 def test_does_not_grow_with_the_ledger(sessions: sessionmaker[Session], database_url: str, dialect: str):
-    one_sale = books.Wanted(accounts=books.two_accounts(), transactions=[books.sale("1.00")])
+    price = lives.Step(lives.Kind.PRICE, which=0, amount=1, minutes=1)
+    one_sale = books.Wanted(accounts=books.two_accounts(), transactions=[books.sale("1.00")], steps=[price])
     few, many = books.make(sessions, one_sale), books.make(sessions, one_sale)
     multiply(sessions, many, dialect)
 
