@@ -1,5 +1,7 @@
 """What the migration finds of older transactions to search by is what recording writes of new ones."""
 
+# ruff: noqa: RUF001
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -35,7 +37,7 @@ TEXTS = [
     "x" * 1000,
     "é" * 500 + " " + "\u0301" * 499,
     "\u200bzero\u200dwidth\ufeff \u00a0nbsp\u3000wide ｗｉｄｅ",
-    "‮right to left‬ עברית العربية",
+    "\u202eright to left\u202c עברית العربية",
     "... --- !!!",
     " ",
     "",

@@ -1,4 +1,4 @@
-"""What the list of transactions said at a time it says again as known at that time, whatever has become of them since."""
+"""What the list of transactions said at a time it says again as known then, whatever has become of them since."""
 
 from __future__ import annotations
 
