@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
@@ -232,6 +232,29 @@ class Hook:
     secrets: int = 1
 
 
+# A posting: the place of its transaction, and its line.
+Key = tuple[int, int]
+
+
+@dataclass
+class BankLine:
+    """A line of a bank statement; `mark` tells it from others, `transaction` is what its import recorded."""
+
+    account: str
+    against: str
+    booked_on: date
+    side: Side
+    currency: str
+    minor: int
+    details: Mapping[str, str]
+    mark: object
+    transaction: int | None
+    match: Key | None = None
+    how: str | None = None
+    proposals: set[Key] = field(default_factory=set)
+    rejected: set[Key] = field(default_factory=set)
+
+
 @dataclass
 class Book:
     """A whole ledger: everything the real one must agree with."""
@@ -248,6 +271,7 @@ class Book:
     prices: list[PriceRecord] = field(default_factory=list)
     # None is one that was removed.
     hooks: list[Hook | None] = field(default_factory=list)
+    bank: list[BankLine] = field(default_factory=list)
     metadata: Mapping[str, str] = field(default_factory=dict)
     locked_before: datetime | None = None
     version: int = 1
@@ -256,9 +280,12 @@ class Book:
         return self.currencies.get(code, ISO_EXPONENTS.get(code))
 
     def minor(self, posting: NewPosting) -> int:
-        exponent = self.exponent(posting.currency)
+        return self.minor_of(posting.amount, posting.currency)
+
+    def minor_of(self, amount: Decimal, currency: str) -> int:
+        exponent = self.exponent(currency)
         assert exponent is not None
-        return int(Fraction(posting.amount) * 10**exponent)
+        return int(Fraction(amount) * 10**exponent)
 
     def use_currencies(self, codes: Iterable[str]) -> None:
         """Remember the exponent an ISO currency had when it was first used."""

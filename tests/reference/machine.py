@@ -14,11 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from hypothesis.strategies import DataObject
 
 from myapp.ledger.model import Status
-from tests.reference import generate, generate_holds, generate_views
+from tests.reference import generate, generate_bank, generate_holds, generate_views
 from tests.reference.book import Book, Refused
 from tests.reference.holds import Key
 from tests.reference.model import Model
-from tests.reference.real import Real
+from tests.reference.real_bank import RealWithBank as Real
 
 Side = Model | Real
 
@@ -48,6 +48,8 @@ class Comparison(RuleBasedStateMachine):
             self.declare(code, generate.OWN_CURRENCIES[code])
         for _ in range(4):
             self.open_account(data)
+        known = generate_views.known_prices(self.book)
+        self.compare("record prices", lambda side: side.record_prices(known, now=self.now))
 
     @rule(data=st.data())
     def administer(self, data: DataObject) -> None:
@@ -107,6 +109,36 @@ class Comparison(RuleBasedStateMachine):
     def record_prices(self, data: DataObject) -> None:
         request = data.draw(generate_views.prices(self.book), "prices")
         self.compare("record prices", lambda side: side.record_prices(request, now=self.now))
+
+    @precondition(lambda self: self.book.accounts)
+    @rule(data=st.data())
+    def keep_a_bank_account(self, data: DataObject) -> None:
+        """Import a statement, perhaps twice; match, and decide about some lines."""
+        wanted = data.draw(generate_bank.statements(self.book), "statement")
+        self.compare("import lines", lambda side: side.import_lines(wanted, now=self.now))
+        if data.draw(st.booleans(), "again"):
+            self.compare("import lines again", lambda side: side.import_lines(wanted, now=self.now))
+        self.same("bank lines", lambda side: side.bank_lines())
+        for _ in range(data.draw(st.sampled_from((1, 1, 2)), "decisions")):
+            self.match(data)
+            self.decide(data)
+
+    def match(self, data: DataObject) -> None:
+        account = data.draw(generate_bank.accounts(self.book), "account")
+        days = data.draw(st.sampled_from((2, 5, 0)), "days")
+        self.compare("match", lambda side: side.match(account, days=days, now=self.now))
+        self.same("bank lines", lambda side: side.bank_lines())
+
+    def decide(self, data: DataObject) -> None:
+        wanted = data.draw(generate_bank.decisions(self.book), "decision")
+        operations: dict[str, Callable[[Side], object]] = {
+            "accept": lambda side: side.accept(wanted, now=self.now),
+            "record missing": lambda side: side.record_missing(wanted, now=self.now),
+            "reject": lambda side: side.reject(wanted, now=self.now),
+        }
+        name = data.draw(st.sampled_from(sorted(operations)), "operation")
+        self.compare(name, operations[name])
+        self.same("bank lines", lambda side: side.bank_lines())
 
     @precondition(lambda self: self.book.moves)
     @rule(data=st.data())

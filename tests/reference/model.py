@@ -24,7 +24,8 @@ from myapp.ledger.model import (
     Side,
     Status,
 )
-from tests.reference import holds, looking, prices, refusals, reports, webhooks
+from tests.reference import bank, holds, looking, prices, refusals, reports, webhooks
+from tests.reference.bank import Decision, Statement
 from tests.reference.book import (
     DEBIT_NORMAL,
     Book,
@@ -183,6 +184,24 @@ class Model:
 
     def remove_webhook(self, place: int, *, now: datetime) -> None:
         webhooks.remove(self.book, place)
+
+    def import_lines(self, wanted: Statement, *, now: datetime) -> tuple[Sequence[int], Sequence[int]]:
+        return bank.import_lines(self.book, wanted, now=now)
+
+    def match(self, account: str, *, days: int, now: datetime) -> tuple[int, int, int, int]:
+        return bank.match(self.book, account, days=days)
+
+    def accept(self, wanted: Decision, *, now: datetime) -> None:
+        bank.accept(self.book, wanted)
+
+    def record_missing(self, wanted: Decision, *, now: datetime) -> None:
+        bank.record_missing(self.book, wanted, now=now)
+
+    def reject(self, wanted: Decision, *, now: datetime) -> None:
+        bank.reject(self.book, wanted)
+
+    def bank_lines(self) -> Sequence[object]:
+        return [line for path in sorted(self.book.accounts) for line in bank.seen(self.book, path)]
 
     def balance(self, path: str, look: Look) -> object:
         return looking.balance(self.book, self.then(look), path, look)
