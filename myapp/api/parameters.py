@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, get_args, get_origin
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -26,7 +27,8 @@ def decode_query(query_string: str, schema: type[schemas.Input]) -> schemas.Inpu
     """Return the query as the schema's type.
 
     Raises:
-        BadParameter: a parameter is unknown, repeated or of no use; the message names it.
+        BadParameter: a parameter is unknown, repeated or of no use, or a range ends before it begins; the message
+            names it.
     """
     if not query_string and not _requires_any(schema):
         return schema()
@@ -37,9 +39,27 @@ def decode_query(query_string: str, schema: type[schemas.Input]) -> schemas.Inpu
     except ValueError as exc:
         raise errors.BadParameter("The query is not a list of name=value pairs in UTF-8.") from exc
     try:
-        return msgspec.convert(_collect(pairs or [], _readers(schema)), schema, dec_hook=fields.decode_custom)
+        asked = msgspec.convert(_collect(pairs or [], _readers(schema)), schema, dec_hook=fields.decode_custom)
     except msgspec.ValidationError as exc:
         raise _named(exc) from exc
+    for begins, ends in _ranges(schema):
+        since, until = getattr(asked, begins.name), getattr(asked, ends.name)
+        if since is not None and until is not None:
+            check_range(since.at, until.at, names=(begins.encode_name, ends.encode_name))
+    return asked
+
+
+def check_range(since: datetime, until: datetime, *, names: tuple[str, str] = ("from", "to")) -> None:
+    """Refuse a range of times that ends before it begins; one that ends as it begins is empty.
+
+    Raises:
+        BadParameter: the message names both parameters.
+    """
+    if since > until:
+        raise errors.BadParameter(
+            f"The parameter {names[0]!r} ({since.isoformat()}) is after {names[1]!r} ({until.isoformat()}), "
+            "so no time is between them."
+        )
 
 
 def account_path(text: str) -> str:
@@ -125,6 +145,14 @@ def _readers(schema: type[schemas.Input]) -> Mapping[str, Callable[[str], object
         for field in msgspec.structs.fields(schema)
         if (kind := get_args(field.type)[0] if get_origin(field.type) is Annotated else field.type) in readers
     }
+
+
+@functools.cache
+def _ranges(schema: type[schemas.Input]) -> Sequence[tuple[msgspec.structs.FieldInfo, msgspec.structs.FieldInfo]]:
+    """Return the pairs of parameters that begin and end a range: `from` and `to`, `recorded_from` and `recorded_to`."""
+    by_name = {field.encode_name: field for field in msgspec.structs.fields(schema)}
+    ends_of = {name: f"{name.removesuffix('from')}to" for name in by_name if name.endswith("from")}
+    return [(by_name[begins], by_name[ends]) for begins, ends in ends_of.items()]
 
 
 @functools.cache

@@ -39,6 +39,10 @@ class TransactionsQuery(schemas.PeriodQuery, kw_only=True, rename={"from_": "fro
     reference: fields.Reference | None = None
     recorded_from: Annotated[fields.Instant | None, Meta(description="The first recorded time to list.")] = None
     recorded_to: Annotated[fields.Instant | None, Meta(description="The recorded time to stop before.")] = None
+    known_at: Annotated[
+        fields.Until | None,
+        Meta(description="List what was recorded up to and including this time, with the status it had then."),
+    ] = None
     status: Annotated[model.Status | None, Meta(description="Transactions in this state.")] = None
     currency: Annotated[
         fields.CurrencyCode | None, Meta(description="Transactions with a posting in this currency.")
@@ -71,6 +75,7 @@ def criteria(request: Request[None, TransactionsQuery]) -> queries.TransactionFi
         effective_to=wishes.moment(asked.to),
         recorded_from=wishes.moment(asked.recorded_from),
         recorded_to=wishes.moment(asked.recorded_to),
+        known_at=wishes.moment(asked.known_at),
         status=asked.status,
         currency=asked.currency,
         amount_min=amount_min,

@@ -105,6 +105,7 @@ def list_transactions(request: Request[None, searching.TransactionsQuery]) -> Re
 
     The newest recorded first. Those that meet every parameter; account, subtree, currency and amounts are met by one
     posting together. Where few of very many meet them all, a page may have fewer than `limit`, even none, and go on.
+    With `known_at` the list is as it was then, and so is what had become of each: a hold posted since is pending.
     """
     after = cursors.decode(request.asked.after, cursors.TransactionCursor)
     page = queries.search_transactions(

@@ -6,9 +6,10 @@ direction: debits less credits for an asset or expense, the other way round for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from fractions import Fraction
 
 from myapp.ledger.model import AccountType, Condition, Limits, NewPosting, Side
@@ -198,6 +199,62 @@ class UsedKey:
     places: Sequence[int]
 
 
+@dataclass(frozen=True)
+class Move:
+    """What one line did to its account, also one that no list shows: that a hold was given back."""
+
+    account: str
+    currency: str
+    side: Side
+    minor: int
+    effect: str
+    effective_at: datetime
+
+
+@dataclass(frozen=True)
+class PriceRecord:
+    currency: str
+    quote: str
+    price: Decimal
+    effective_at: datetime
+    recorded_at: datetime
+
+
+@dataclass(frozen=True)
+class Hook:
+    """A webhook as its readers see it; `secrets` counts those it has had."""
+
+    url: str
+    types: Sequence[str] | None
+    description: str | None
+    state: str
+    position: int
+    secrets: int = 1
+
+
+# A posting: the place of its transaction, and its line.
+Key = tuple[int, int]
+
+
+@dataclass
+class BankLine:
+    """A line of a bank statement; `mark` tells it from others, `transaction` is what its import recorded."""
+
+    account: str
+    against: str
+    booked_on: date
+    side: Side
+    currency: str
+    minor: int
+    details: Mapping[str, str]
+    mark: object
+    transaction: int | None
+    match: Key | None = None
+    how: str | None = None
+    proposals: set[Key] = field(default_factory=set)
+    rejected: set[Key] = field(default_factory=set)
+
+
 @dataclass
 class Book:
     """A whole ledger: everything the real one must agree with."""
@@ -209,6 +266,12 @@ class Book:
     holds: dict[int, HeldState] = field(default_factory=dict)
     reversals: dict[int, int] = field(default_factory=dict)
     keys: dict[str, UsedKey] = field(default_factory=dict)
+    moves: list[Move] = field(default_factory=list)
+    # As they were recorded.
+    prices: list[PriceRecord] = field(default_factory=list)
+    # None is one that was removed.
+    hooks: list[Hook | None] = field(default_factory=list)
+    bank: list[BankLine] = field(default_factory=list)
     metadata: Mapping[str, str] = field(default_factory=dict)
     locked_before: datetime | None = None
     version: int = 1
@@ -217,9 +280,26 @@ class Book:
         return self.currencies.get(code, ISO_EXPONENTS.get(code))
 
     def minor(self, posting: NewPosting) -> int:
-        exponent = self.exponent(posting.currency)
+        return self.minor_of(posting.amount, posting.currency)
+
+    def minor_of(self, amount: Decimal, currency: str) -> int:
+        exponent = self.exponent(currency)
         assert exponent is not None
-        return int(Fraction(posting.amount) * 10**exponent)
+        return int(Fraction(amount) * 10**exponent)
+
+    def use_currencies(self, codes: Iterable[str]) -> None:
+        """Remember the exponent an ISO currency had when it was first used."""
+        for code in codes:
+            exponent = self.exponent(code)
+            assert exponent is not None
+            self.currencies[code] = exponent
+
+    def note(self, drafted: Draft) -> None:
+        """Remember what a transaction has moved, and when that counts."""
+        self.moves += [
+            Move(line.account, line.currency, line.side, line.minor, line.effect, drafted.effective_at)
+            for line in drafted.lines
+        ]
 
     def state_of(self, place: int, now: datetime) -> str:
         """Return the state of a hold; one whose time has come has expired, swept or not."""

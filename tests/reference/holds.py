@@ -5,7 +5,7 @@ Transactions are named by their places in the book; None is one that the ledger 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -95,8 +95,11 @@ def void(book: Book, places: Sequence[int | None], *, now: datetime, key: Key | 
     return Recorded(found, [book.seen(place, now) for place in found], replayed=not is_new)
 
 
-def expire(book: Book, *, now: datetime, limit: int) -> int:
-    """Sweep the first that expired; it counts from then, or from the start of the open period."""
+def expire(book: Book, *, now: datetime, limit: int, paths: Collection[str] | None = None) -> int:
+    """Sweep the first that expired, perhaps only of these accounts.
+
+    It counts from then, or from the start of the open period.
+    """
 
     def counts_at(place: int) -> datetime:
         expired_at = book.records[place].expires_at
@@ -107,6 +110,7 @@ def expire(book: Book, *, now: datetime, limit: int) -> int:
         (expires_at, place)
         for place, hold in book.holds.items()
         if hold.state == "pending" and (expires_at := book.records[place].expires_at) is not None and expires_at <= now
+        if paths is None or any(entry.account in paths for entry in book.records[place].entries)
     ]
     swept = [place for _, place in sorted(waiting)[:limit]]
     release(book, swept, "expired", counts_at=counts_at)
@@ -198,6 +202,7 @@ def release(book: Book, places: Sequence[int], state: str, *, counts_at: Callabl
     refusals.check_drafts(book, drafts)
     for drafted, place in zip(drafts, places, strict=True):
         refusals.move(book, drafted.lines)
+        book.note(drafted)
         left[place].state = state
     book.holds = left
 
@@ -224,6 +229,7 @@ def write(
             reverses=reverses,
         )
     )
+    book.note(drafted)
     return len(book.records) - 1
 
 

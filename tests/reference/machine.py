@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from hypothesis.strategies import DataObject
 
-from tests.reference import generate, generate_holds
+from myapp.ledger.model import Status
+from tests.reference import generate, generate_bank, generate_holds, generate_views
 from tests.reference.book import Book, Refused
 from tests.reference.holds import Key
 from tests.reference.model import Model
-from tests.reference.real import Real
+from tests.reference.real_bank import RealWithBank as Real
 
 Side = Model | Real
 
@@ -45,6 +48,8 @@ class Comparison(RuleBasedStateMachine):
             self.declare(code, generate.OWN_CURRENCIES[code])
         for _ in range(4):
             self.open_account(data)
+        known = generate_views.known_prices(self.book)
+        self.compare("record prices", lambda side: side.record_prices(known, now=self.now))
 
     @rule(data=st.data())
     def administer(self, data: DataObject) -> None:
@@ -55,6 +60,9 @@ class Comparison(RuleBasedStateMachine):
             self.change_account,
             self.declare_currency,
             self.change_ledger,
+            self.create_webhook,
+            self.change_webhook,
+            self.change_webhook,
         )
         data.draw(st.sampled_from(administrative), "operation")(data)
 
@@ -77,6 +85,80 @@ class Comparison(RuleBasedStateMachine):
         change = data.draw(generate.ledger_changes(), "change")
         version = data.draw(st.sampled_from((None, None, self.book.version, self.book.version - 1)), "version")
         self.compare("change ledger", lambda side: side.change_ledger(change, expected_version=version, now=self.now))
+
+    def create_webhook(self, data: DataObject) -> None:
+        wanted = data.draw(generate_views.new_webhooks(), "webhook")
+        self.compare("create webhook", lambda side: side.create_webhook(wanted, now=self.now))
+
+    def change_webhook(self, data: DataObject) -> None:
+        """Do one of the things that may be done to a webhook."""
+        place = data.draw(generate_views.webhook_places(self.book), "place")
+        change = data.draw(generate_views.webhook_changes(), "change")
+        after = data.draw(st.integers(0, 9), "after")
+        operations: dict[str, Callable[[Side], object]] = {
+            "change webhook": lambda side: side.change_webhook(place, change, now=self.now),
+            "replay webhook": lambda side: side.replay_webhook(place, after=after, now=self.now),
+            "change secret": lambda side: side.rotate_webhook_secret(place, now=self.now),
+            "ping webhook": lambda side: side.ping_webhook(place, now=self.now),
+            "remove webhook": lambda side: side.remove_webhook(place, now=self.now),
+        }
+        name = data.draw(st.sampled_from(sorted(operations)), "operation")
+        self.compare(name, operations[name])
+
+    @rule(data=st.data())
+    def record_prices(self, data: DataObject) -> None:
+        request = data.draw(generate_views.prices(self.book), "prices")
+        self.compare("record prices", lambda side: side.record_prices(request, now=self.now))
+
+    @precondition(lambda self: self.book.accounts)
+    @rule(data=st.data())
+    def keep_a_bank_account(self, data: DataObject) -> None:
+        """Import a statement, perhaps twice; match, and decide about some lines."""
+        wanted = data.draw(generate_bank.statements(self.book), "statement")
+        self.compare("import lines", lambda side: side.import_lines(wanted, now=self.now))
+        if data.draw(st.booleans(), "again"):
+            self.compare("import lines again", lambda side: side.import_lines(wanted, now=self.now))
+        self.same("bank lines", lambda side: side.bank_lines())
+        for _ in range(data.draw(st.sampled_from((1, 1, 2)), "decisions")):
+            self.match(data)
+            self.decide(data)
+
+    def match(self, data: DataObject) -> None:
+        account = data.draw(generate_bank.accounts(self.book), "account")
+        days = data.draw(st.sampled_from((2, 5, 0)), "days")
+        self.compare("match", lambda side: side.match(account, days=days, now=self.now))
+        self.same("bank lines", lambda side: side.bank_lines())
+
+    def decide(self, data: DataObject) -> None:
+        wanted = data.draw(generate_bank.decisions(self.book), "decision")
+        operations: dict[str, Callable[[Side], object]] = {
+            "accept": lambda side: side.accept(wanted, now=self.now),
+            "record missing": lambda side: side.record_missing(wanted, now=self.now),
+            "reject": lambda side: side.reject(wanted, now=self.now),
+        }
+        name = data.draw(st.sampled_from(sorted(operations)), "operation")
+        self.compare(name, operations[name])
+        self.same("bank lines", lambda side: side.bank_lines())
+
+    @precondition(lambda self: self.book.moves)
+    @rule(data=st.data())
+    def look(self, data: DataObject) -> None:
+        """Read everything that may be read at a time, as known at a time; nothing changes by it."""
+        look = data.draw(generate_views.looks(self.book, sorted(self.model.past), self.now), "look")
+        path = data.draw(st.sampled_from((*sorted(self.book.accounts), *generate_views.TREES)), "path")
+        status = data.draw(st.none() | st.sampled_from(Status), "status")
+        code = data.draw(st.sampled_from((None, *generate.codes_of(self.book))), "currency")
+        value = data.draw(st.sampled_from((None, "USD", "USD", "JPY", "NOPE")), "value")
+        self.same("balance", lambda side: side.balance(path, look))
+        self.same("balances", lambda side: side.balances(look))
+        self.same("statement as known", lambda side: side.statement_as_known(path, look))
+        self.same("list as known", lambda side: side.records_as_known(status, None, look))
+        self.same("list as known", lambda side: side.records_as_known(status, path, look))
+        self.same("prices", lambda side: side.prices(code, look))
+        at, period = replace(look, since=None, until=None), replace(look, at=None)
+        self.same("trial balance", lambda side: side.report("trial balance", value, at))
+        self.same("balance sheet", lambda side: side.report("balance sheet", value, at))
+        self.same("income statement", lambda side: side.report("income statement", value, period))
 
     @precondition(lambda self: self.book.accounts)
     @rule(data=st.data())
@@ -151,14 +233,20 @@ class Comparison(RuleBasedStateMachine):
         """Do one operation everywhere: the answers must be the model's, and so must the state afterwards."""
         self.now += timedelta(seconds=1)
         before = len(self.book.records)
-        expected = answer(operation, self.model)
-        self.outcomes[name, expected.code if isinstance(expected, Refused) else "done"] += 1
+        self.same(name, operation)
+        self.model.past[self.now] = deepcopy(self.book)
         moved = sorted({entry.account for record in self.book.records[before:] for entry in record.entries})
         state = self.model.state(moved, now=self.now)
         for real in self.reals:
+            assert real.state(moved, now=self.now) == state, real.name
+
+    def same(self, name: str, operation: Callable[[Side], object]) -> None:
+        """Ask everywhere: the answers must be the model's."""
+        expected = answer(operation, self.model)
+        self.outcomes[name, expected.code if isinstance(expected, Refused) else "done"] += 1
+        for real in self.reals:
             found = answer(operation, real)
             assert comparable(found) == comparable(expected), f"{real.name}: {found!r}, not {expected!r}"
-            assert real.state(moved, now=self.now) == state, real.name
 
     def teardown(self) -> None:
         """Compare everything once more, and let each ledger judge itself."""

@@ -12,8 +12,20 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from myapp.ledger.model import AccountChange, LedgerChange, Limits, NewAccount, NewLimits, NewTransaction, Side
-from tests.reference import holds, refusals
+from myapp.ledger.model import (
+    AccountChange,
+    LedgerChange,
+    Limits,
+    NewAccount,
+    NewLimits,
+    NewPrice,
+    NewTransaction,
+    NewWebhook,
+    Side,
+    Status,
+)
+from tests.reference import bank, holds, looking, prices, refusals, reports, webhooks
+from tests.reference.bank import Decision, Statement
 from tests.reference.book import (
     DEBIT_NORMAL,
     Book,
@@ -21,6 +33,8 @@ from tests.reference.book import (
     Draft,
     DraftLine,
     HeldState,
+    Hook,
+    PriceRecord,
     Record,
     Recorded,
     Refused,
@@ -28,6 +42,7 @@ from tests.reference.book import (
     SeenLedger,
 )
 from tests.reference.holds import Key, Post, Reversal
+from tests.reference.looking import Look
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,8 @@ class State:
     accounts: Mapping[str, SeenAccount]
     statements: Mapping[str, Sequence[Line]]
     holds: Mapping[int, Record]
+    prices: Sequence[PriceRecord]
+    webhooks: Sequence[Hook]
 
 
 class Model:
@@ -60,6 +77,8 @@ class Model:
 
     def __init__(self, book: Book | None = None) -> None:
         self.book = Book() if book is None else book
+        # As it was after each operation: what was known at a time is what the book said then.
+        self.past: dict[datetime, Book] = {}
 
     def declare_currency(self, code: str, exponent: int) -> bool:
         known = self.book.exponent(code)
@@ -88,7 +107,7 @@ class Model:
                 raise Refused("unknown-currency")
         account = BookAccount(wanted.path, wanted.type, wanted.currencies, dict(wanted.metadata))
         set_limits(self.book, account, wanted.limits)
-        use_currencies(self.book, [*(wanted.currencies or ()), *wanted.limits])
+        self.book.use_currencies([*(wanted.currencies or ()), *wanted.limits])
         self.book.accounts[wanted.path] = account
         return account.seen()
 
@@ -103,7 +122,7 @@ class Model:
             raise Refused("precondition-failed")
         if change.limits is not None:
             set_limits(self.book, account, change.limits)
-            use_currencies(self.book, [code for code, limits in change.limits.items() if limits is not None])
+            self.book.use_currencies([code for code, limits in change.limits.items() if limits is not None])
         if change.metadata is not None:
             account.metadata = dict(change.metadata)
         if change.closed is not None:
@@ -127,7 +146,10 @@ class Model:
         return Recorded(places, [self.book.records[place] for place in places], replayed=False)
 
     def dry_run(self, request: Sequence[NewTransaction], *, now: datetime) -> Sequence[Record]:
+        """Answer as if; holds of these accounts that have expired are swept first."""
         trial = Model(deepcopy(self.book))
+        paths = {posting.account for wanted in request for posting in wanted.postings}
+        holds.expire(trial.book, now=now, limit=len(trial.book.holds), paths=paths)
         return trial.record(request, now=now, key=None).records
 
     def post_holds(self, request: Sequence[Post], *, now: datetime, key: Key | None) -> Recorded:
@@ -142,8 +164,75 @@ class Model:
     def reverse(self, wanted: Reversal, *, now: datetime, key: Key | None) -> Recorded:
         return holds.reverse(self.book, wanted, now=now, key=key)
 
+    def record_prices(self, request: Sequence[NewPrice], *, now: datetime) -> Sequence[PriceRecord]:
+        return prices.record(self.book, request, now=now)
+
+    def create_webhook(self, wanted: NewWebhook, *, now: datetime) -> Hook:
+        return webhooks.create(self.book, wanted)
+
+    def change_webhook(self, place: int, change: Mapping[str, object], *, now: datetime) -> Hook:
+        return webhooks.change(self.book, place, change)
+
+    def replay_webhook(self, place: int, *, after: int, now: datetime) -> Hook:
+        return webhooks.change(self.book, place, {"position": after})
+
+    def rotate_webhook_secret(self, place: int, *, now: datetime) -> Hook:
+        return webhooks.change(self.book, place, {"secrets": webhooks.found(self.book, place).secrets + 1})
+
+    def ping_webhook(self, place: int, *, now: datetime) -> Hook:
+        return webhooks.found(self.book, place)
+
+    def remove_webhook(self, place: int, *, now: datetime) -> None:
+        webhooks.remove(self.book, place)
+
+    def import_lines(self, wanted: Statement, *, now: datetime) -> tuple[Sequence[int], Sequence[int]]:
+        return bank.import_lines(self.book, wanted, now=now)
+
+    def match(self, account: str, *, days: int, now: datetime) -> tuple[int, int, int, int]:
+        return bank.match(self.book, account, days=days)
+
+    def accept(self, wanted: Decision, *, now: datetime) -> None:
+        bank.accept(self.book, wanted)
+
+    def record_missing(self, wanted: Decision, *, now: datetime) -> None:
+        bank.record_missing(self.book, wanted, now=now)
+
+    def reject(self, wanted: Decision, *, now: datetime) -> None:
+        bank.reject(self.book, wanted)
+
+    def bank_lines(self) -> Sequence[object]:
+        return [line for path in sorted(self.book.accounts) for line in bank.seen(self.book, path)]
+
+    def balance(self, path: str, look: Look) -> object:
+        return looking.balance(self.book, self.then(look), path, look)
+
+    def balances(self, look: Look) -> object:
+        return looking.balances(self.book, self.then(look), look)
+
+    def statement_as_known(self, path: str, look: Look) -> Sequence[Line]:
+        if path not in self.book.accounts:
+            raise Refused("not-found")
+        then = Model(self.then(look))
+        return then.statement(path) if path in then.book.accounts else []
+
+    def records_as_known(self, status: Status | None, path: str | None, look: Look) -> Sequence[Record]:
+        return [
+            record
+            for record in Model(self.then(look)).records(now=look.known_at or look.now)
+            if status in (None, record.status) and path in (None, *(entry.account for entry in record.entries))
+        ]
+
+    def prices(self, currency: str | None, look: Look) -> Sequence[PriceRecord]:
+        return prices.listed(self.then(look), currency)
+
+    def report(self, name: str, value: str | None, look: Look) -> object:
+        return reports.REPORTS[name](self.book, self.then(look), value, look)
+
+    def then(self, look: Look) -> Book:
+        return self.book if look.known_at is None else self.past[look.known_at]
+
     def write(self, wanted: NewTransaction, drafted: Draft, now: datetime) -> int:
-        use_currencies(self.book, [posting.currency for posting in wanted.postings])
+        self.book.use_currencies([posting.currency for posting in wanted.postings])
         record = Record(
             reference=wanted.reference,
             description=wanted.description,
@@ -155,6 +244,7 @@ class Model:
             expires_at=wanted.expires_at,
         )
         self.book.records.append(record)
+        self.book.note(drafted)
         place = len(self.book.records) - 1
         if wanted.pending:
             self.book.holds[place] = HeldState([line.minor for line in drafted.lines])
@@ -170,6 +260,8 @@ class Model:
             accounts={path: account.seen() for path, account in self.book.accounts.items()},
             statements={path: self.statement(path) for path in paths},
             holds={place: self.book.seen(place, now) for place in self.book.holds},
+            prices=prices.listed(self.book, None),
+            webhooks=[hook for hook in self.book.hooks if hook is not None],
         )
 
     def records(self, *, now: datetime) -> Sequence[Record]:
@@ -238,11 +330,3 @@ def in_minor(book: Book, currency: str, new: NewLimits) -> Limits:
     assert exponent is not None
     low, high = (None if bound is None else int(Fraction(bound) * 10**exponent) for bound in (new.min, new.max))
     return Limits(min_minor=low, max_minor=high)
-
-
-def use_currencies(book: Book, codes: Sequence[str]) -> None:
-    """Remember the exponent an ISO currency had when it was first used."""
-    for code in codes:
-        exponent = book.exponent(code)
-        assert exponent is not None
-        book.currencies[code] = exponent

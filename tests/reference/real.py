@@ -6,7 +6,7 @@ Every operation is a unit of work of its own that really commits.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,16 +26,22 @@ from myapp.ledger.model import (
     Ledger,
     LedgerChange,
     NewAccount,
+    NewPrice,
     NewReversal,
     NewTransaction,
+    NewWebhook,
     Posting,
     StatementLine,
+    Status,
     Transaction,
+    Webhook,
 )
 from myapp.ledger.recording import Form
-from tests.reference.book import Entry, Record, Recorded, Refused, SeenAccount, SeenLedger, Tally
+from tests.reference import real_views
+from tests.reference.book import Entry, Hook, PriceRecord, Record, Recorded, Refused, SeenAccount, SeenLedger, Tally
 from tests.reference.generate import START
 from tests.reference.holds import Key, Post, Reversal
+from tests.reference.looking import Look
 from tests.reference.model import Line, State
 
 PAGE = 7
@@ -55,6 +61,9 @@ class Real:
         # The model's transactions are at the same places as these.
         self.ids: list[UUID] = []
         self.holds: set[UUID] = set()
+        # So are its webhooks; a removed one keeps its place.
+        self.hooks: list[UUID] = []
+        self.secrets: dict[UUID, list[bytes]] = {}
 
     @contextmanager
     def unit_of_work(self, *, readonly: bool = False) -> Iterator[tuple[Session, Ledger]]:
@@ -148,6 +157,70 @@ class Real:
             recorded = operations.reverse(session, ledger, reversal, now=now, claim=as_claim(key))
         return self.as_recorded(recorded)
 
+    def record_prices(self, request: Sequence[NewPrice], *, now: datetime) -> Sequence[PriceRecord]:
+        with self.unit_of_work() as (session, ledger):
+            return [real_views.as_price(each) for each in operations.record_prices(session, ledger, request, now=now)]
+
+    def create_webhook(self, wanted: NewWebhook, *, now: datetime) -> Hook:
+        with self.unit_of_work() as (session, ledger):
+            made = operations.create_webhook(session, ledger, wanted, now=now)
+        self.hooks.append(made.id)
+        return self.as_hook(made)
+
+    def change_webhook(self, place: int, change: Mapping[str, object], *, now: datetime) -> Hook:
+        with self.unit_of_work() as (session, ledger):
+            return self.as_hook(operations.change_webhook(session, ledger, self.hook_id(place), change, now=now))
+
+    def replay_webhook(self, place: int, *, after: int, now: datetime) -> Hook:
+        with self.unit_of_work() as (session, ledger):
+            return self.as_hook(operations.replay_webhook(session, ledger, self.hook_id(place), after=after, now=now))
+
+    def rotate_webhook_secret(self, place: int, *, now: datetime) -> Hook:
+        with self.unit_of_work() as (session, ledger):
+            return self.as_hook(operations.rotate_webhook_secret(session, ledger, self.hook_id(place), now=now))
+
+    def ping_webhook(self, place: int, *, now: datetime) -> Hook:
+        with self.unit_of_work() as (session, ledger):
+            return self.as_hook(operations.ping_webhook(session, ledger, self.hook_id(place), now=now))
+
+    def remove_webhook(self, place: int, *, now: datetime) -> None:
+        with self.unit_of_work() as (session, ledger):
+            operations.remove_webhook(session, ledger, self.hook_id(place))
+
+    def hook_id(self, place: int) -> UUID:
+        return self.hooks[place] if place < len(self.hooks) else ids.new_id(START)
+
+    def as_hook(self, found: Webhook) -> Hook:
+        had = self.secrets.setdefault(found.id, [])
+        if found.secret not in had:
+            had.append(found.secret)
+        assert found.previous_secret == (had[-2] if len(had) > 1 else None)
+        return real_views.as_hook(found, len(had))
+
+    def balance(self, path: str, look: Look) -> object:
+        with self.unit_of_work(readonly=True) as (session, ledger):
+            return real_views.balance(session, ledger, path, look)
+
+    def balances(self, look: Look) -> object:
+        with self.unit_of_work(readonly=True) as (session, ledger):
+            return real_views.balances(session, ledger, look)
+
+    def statement_as_known(self, path: str, look: Look) -> Sequence[Line]:
+        with self.unit_of_work(readonly=True) as (session, ledger):
+            return [self.as_line(line) for line in real_views.statement(session, ledger, path, look)]
+
+    def records_as_known(self, status: Status | None, path: str | None, look: Look) -> Sequence[Record]:
+        criteria = queries.TransactionFilter(status=status, account=path, known_at=look.known_at)
+        return [self.as_record(each) for each in self.search(criteria, now=look.now)]
+
+    def prices(self, currency: str | None, look: Look) -> Sequence[PriceRecord]:
+        with self.unit_of_work(readonly=True) as (session, ledger):
+            return real_views.prices(session, ledger, currency, look)
+
+    def report(self, name: str, value: str | None, look: Look) -> object:
+        with self.unit_of_work(readonly=True) as (session, ledger):
+            return real_views.report(session, ledger, name, value, look)
+
     def id_of(self, place: int | None) -> UUID:
         return ids.new_id(START) if place is None else self.ids[place]
 
@@ -164,31 +237,39 @@ class Real:
         with self.unit_of_work(readonly=True) as (session, ledger):
             currencies = queries.list_currencies(session, ledger, after=None, limit=ENOUGH)
             accounts = queries.list_accounts(session, ledger, after=None, limit=ENOUGH)
-            found = {path: list(read_statement(session, ledger, path)) for path in paths}
+            found = {path: list(real_views.statement(session, ledger, path)) for path in paths}
             held = queries.list_holds(session, ledger, sorted(self.holds), now=now)
+            priced = real_views.prices(session, ledger, None, None)
+            hooks = real_views.webhooks(session, ledger, self.secrets)
         return State(
             ledger=as_seen_ledger(ledger),
             currencies={currency.code: currency.exponent for currency in currencies},
             accounts={account.path: as_seen(account) for account in accounts},
             statements={path: [self.as_line(line) for line in lines] for path, lines in found.items()},
             holds={self.ids.index(hold.id): self.as_record(hold) for hold in held},
+            prices=priced,
+            webhooks=hooks,
         )
 
     def records(self, *, now: datetime) -> Sequence[Record]:
         """List every transaction, oldest first, read page by page."""
+        found = self.search(queries.TransactionFilter(), now=now)
+        assert [transaction.id for transaction in found] == self.ids
+        return [self.as_record(transaction) for transaction in found]
+
+    def search(self, criteria: queries.TransactionFilter, *, now: datetime) -> Sequence[Transaction]:
         with self.unit_of_work(readonly=True) as (session, ledger):
             newest_first: list[Transaction] = []
             while page := queries.list_transactions(
                 session,
                 ledger,
-                criteria=queries.TransactionFilter(),
+                criteria=criteria,
                 after=newest_first[-1].id if newest_first else None,
                 limit=PAGE,
                 now=now,
             ):
                 newest_first += page
-        assert [transaction.id for transaction in reversed(newest_first)] == self.ids
-        return [self.as_record(transaction) for transaction in reversed(newest_first)]
+        return list(reversed(newest_first))
 
     def violations(self) -> Sequence[str]:
         """List what `verify` finds wrong; a ledger that agrees with the model has nothing."""
@@ -234,16 +315,6 @@ class Real:
         return None if transaction_id is None else self.ids.index(transaction_id)
 
 
-def read_statement(session: Session, ledger: Ledger, path: str) -> Iterator[StatementLine]:
-    """Read a whole statement page by page."""
-    after: queries.PostingPosition | None = None
-    while page := queries.list_postings(session, ledger, path, after=after, limit=PAGE):
-        yield from page
-        if len(page) < PAGE:
-            return
-        after = queries.PostingPosition(page[-1].effective_at, page[-1].balance_version, page[-1].currency)
-
-
 def as_seen(account: Account) -> SeenAccount:
     return SeenAccount(
         path=account.path,
@@ -251,7 +322,9 @@ def as_seen(account: Account) -> SeenAccount:
         currencies=account.currencies,
         metadata=dict(account.metadata),
         limits=dict(account.limits),
-        counters={code: as_four(counters) for code, counters in account.balances.items() if counters != Counters()},
+        counters={
+            code: real_views.as_four(counters) for code, counters in account.balances.items() if counters != Counters()
+        },
         closed_at=account.closed_at,
         version=account.version,
     )
@@ -274,10 +347,6 @@ def as_entry(posting: Posting) -> Entry:
         posting.side,
         posting.amount_minor,
         posting.effect.value,
-        Tally(*as_four(posting.counters), posting.balance_version),
+        Tally(*real_views.as_four(posting.counters), posting.balance_version),
         posting.remaining_minor,
     )
-
-
-def as_four(counters: Counters) -> tuple[int, int, int, int]:
-    return counters.debits_posted, counters.credits_posted, counters.debits_pending, counters.credits_pending

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from myapp.api.fields import CurrencyCode, Instant, Moment, PriceText
+from myapp.api.fields import CurrencyCode, Instant, KnownAt, Moment, PriceText
 from myapp.api.schemas import Input, Output, Page
 from myapp.ledger import model
 
@@ -32,6 +32,7 @@ class PricesQuery(Page, kw_only=True, rename={"from_": "from"}):
     quote: Annotated[CurrencyCode | None, Meta(description="Prices in this currency.")] = None
     from_: Annotated[Instant | None, Meta(description="The first effective time to list.")] = None
     to: Annotated[Instant | None, Meta(description="The effective time to stop before.")] = None
+    known_at: KnownAt = None
 
 
 class Price(Output, kw_only=True):

@@ -66,7 +66,8 @@ def record_prices(request: Request[schemas.NewPrices, NoQuery]) -> Response:
 def list_prices(request: Request[None, schemas.PricesQuery]) -> Response:
     """List prices.
 
-    By currency, quote and time; those for the same time in the order they were recorded.
+    By currency, quote and time; those for the same time in the order they were recorded. With `known_at`, those that
+    were recorded by then.
     """
     asked = request.asked
     rows = queries.list_prices(
@@ -76,6 +77,7 @@ def list_prices(request: Request[None, schemas.PricesQuery]) -> Response:
         quote=asked.quote,
         effective_from=wishes.moment(asked.from_),
         effective_to=wishes.moment(asked.to),
+        known_at=wishes.moment(asked.known_at),
         after=_position(cursors.decode(asked.after, PriceCursor)),
         limit=asked.limit + 1,
     )

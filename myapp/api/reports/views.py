@@ -12,7 +12,7 @@ import msgspec
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from myapp.api import cursors, errors, media, pages, respond, security, statements, wishes
+from myapp.api import cursors, errors, media, pages, parameters, respond, security, statements, wishes
 from myapp.api.reports import answers, csv_text, rows, schemas
 from myapp.api.reports.csv_text import Row
 from myapp.api.request import Request
@@ -160,7 +160,11 @@ class _Read:
 def _value(request: Request[None, schemas.ReportQuery], figures: Sequence[reports.Figure], at: datetime) -> _Read:
     asked = request.asked
     if asked.value is None and asked.price:
-        raise errors.BadParameter("A price was given, but no currency to value in; say which with 'value'.")
+        name = f"price.{next(iter(asked.price))}"
+        raise errors.BadParameter(f"The parameter {name!r} needs the parameter 'value' beside it, to value in.")
+    if asked.value in asked.price:
+        name = f"price.{asked.value}"
+        raise errors.BadParameter(f"The parameter {name!r} has no use: {asked.value} is what is valued in.")
     codes = {code for figure in figures for code in figure.nets}
     wanted = set() if asked.value is None else {asked.value}
     exponents = request.registry["myapp.exponents"].of(request.dbsession, request.ledger, codes | wanted)
@@ -188,8 +192,9 @@ def _period(
 ) -> tuple[datetime | None, datetime]:
     """Return the first time and the one to stop before."""
     since, until = wishes.moment(request.asked.from_), wishes.moment(request.asked.to) or request.now
-    if since is not None and since > until:
-        raise errors.BadParameter(f"The period ends ({until.isoformat()}) before it begins ({since.isoformat()}).")
+    if since is not None:
+        # `to` may be now.
+        parameters.check_range(since, until)
     return since, until
 
 

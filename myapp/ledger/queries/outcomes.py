@@ -1,8 +1,14 @@
-"""Read what became of recorded transactions: of holds, and of what was reversed. All by key, however many there are."""
+"""Read what became of recorded transactions: of holds, and of what was reversed. All by key, however many there are.
+
+Note [What was known of a hold]
+A hold ends with the last of the transactions that post it or give it back. So if all of those were known at a time, its
+state then was that of now; else it was pending, or its time was over. What remained of it is what it held less what
+those that were known have taken (remains.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +19,8 @@ from sqlalchemy.orm import Session
 from myapp.ledger import chunks, tables
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Effect, Ledger, Status, Transaction
-from myapp.ledger.queries import by_key
+from myapp.ledger.queries import by_key, horizon, remains
+from myapp.ledger.queries.horizon import Horizon
 
 holds, hold_lines, transactions = tables.holds, tables.hold_lines, tables.transactions
 accounts, postings = tables.accounts, tables.postings
@@ -45,18 +52,31 @@ class _Outcomes:
 
 
 def follow(
-    session: Session, ledger: Ledger, recorded: Sequence[Transaction], *, now: datetime
+    session: Session,
+    ledger: Ledger,
+    recorded: Sequence[Transaction],
+    *,
+    now: datetime,
+    known_at: datetime | None = None,
 ) -> Sequence[Transaction]:
-    """Return transactions with what has become of them since they were recorded.
+    """Return transactions with what has become of them since they were recorded, as far as it was known at a time.
 
     A hold whose time has come shows as expired, swept or not.
     """
-    hold_ids = [each.id for each in recorded if is_hold(each)]
+    seen = horizon.at(known_at, now=now)
+    held = [each for each in recorded if is_hold(each)]
+    hold_ids = [each.id for each in held]
+    followers = _read_followers(session, ledger, hold_ids)
+    changed_since = {row.pending_of for row in followers if not seen.knows(row.id)}
+    remaining = dict(_read_remaining(session, ledger, hold_ids))
+    if changed_since:
+        known = {row.id: row.pending_of for row in followers if seen.knows(row.id)}
+        remaining |= remains.after(session, ledger, [each for each in held if each.id in changed_since], known)
     outcomes = _Outcomes(
-        states=_read_states(session, ledger, hold_ids, now=now),
-        remaining=_read_remaining(session, ledger, hold_ids),
-        posted_by=_read_posts(session, ledger, hold_ids),
-        reversed_by=_read_reversals(session, ledger, recorded),
+        states=_read_states(session, ledger, hold_ids, seen=seen, changed_since=changed_since),
+        remaining=remaining,
+        posted_by=_posts(row for row in followers if seen.knows(row.id)),
+        reversed_by=_read_reversals(session, ledger, recorded, seen),
     )
     return [outcomes.of(each) for each in recorded]
 
@@ -97,7 +117,7 @@ def _reserves_of(ledger: Ledger, paths: Collection[str]) -> sa.ColumnElement[boo
 
 def list_posts(session: Session, ledger: Ledger, hold_id: UUID) -> Sequence[UUID]:
     """List the transactions that have posted a hold, the first first."""
-    return _read_posts(session, ledger, [hold_id]).get(hold_id, ())
+    return _posts(_read_followers(session, ledger, [hold_id])).get(hold_id, ())
 
 
 def read_final_states(session: Session, ledger: Ledger, hold_ids: Collection[UUID]) -> Mapping[UUID, Status]:
@@ -106,14 +126,16 @@ def read_final_states(session: Session, ledger: Ledger, hold_ids: Collection[UUI
     return {row.transaction_id: Status(row.state) for row in rows}
 
 
-def _read_states(session: Session, ledger: Ledger, hold_ids: Sequence[UUID], *, now: datetime) -> Mapping[UUID, Status]:
-    rows = _read(session, holds, ledger, holds.c.transaction_id, hold_ids)
-    return {row.transaction_id: _state(row, now=now) for row in rows}
-
-
-def _state(row: AnyRow, *, now: datetime) -> Status:
-    is_over = row.state == Status.PENDING and row.expires_at is not None and row.expires_at <= now
-    return Status.EXPIRED if is_over else Status(row.state)
+def _read_states(
+    session: Session, ledger: Ledger, hold_ids: Sequence[UUID], *, seen: Horizon, changed_since: Collection[UUID]
+) -> Mapping[UUID, Status]:
+    """See Note [What was known of a hold]."""
+    states = {}
+    for row in _read(session, holds, ledger, holds.c.transaction_id, hold_ids):
+        state = Status.PENDING if row.transaction_id in changed_since else Status(row.state)
+        is_over = state is Status.PENDING and row.expires_at is not None and row.expires_at <= seen.now
+        states[row.transaction_id] = Status.EXPIRED if is_over else state
+    return states
 
 
 def _read_remaining(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) -> Mapping[tuple[UUID, int], int]:
@@ -121,18 +143,25 @@ def _read_remaining(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) 
     return {(row.transaction_id, row.line): row.remaining for row in rows}
 
 
-def _read_posts(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[UUID]]:
+def _read_followers(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) -> Sequence[AnyRow]:
+    """Return what has posted these holds or given them back."""
+    return _read(session, transactions, ledger, transactions.c.pending_of, hold_ids)
+
+
+def _posts(followers: Iterable[AnyRow]) -> Mapping[UUID, Sequence[UUID]]:
     posts: dict[UUID, list[UUID]] = {}
-    for row in _read(session, transactions, ledger, transactions.c.pending_of, hold_ids):
+    for row in followers:
         if row.status == Status.POSTED:
             posts.setdefault(row.pending_of, []).append(row.id)
     return {hold_id: sorted(found) for hold_id, found in posts.items()}
 
 
-def _read_reversals(session: Session, ledger: Ledger, recorded: Sequence[Transaction]) -> Mapping[UUID, UUID]:
+def _read_reversals(
+    session: Session, ledger: Ledger, recorded: Sequence[Transaction], seen: Horizon
+) -> Mapping[UUID, UUID]:
     ids = {each.id for each in recorded} | {each.pending_of for each in recorded if each.pending_of is not None}
     rows = _read(session, transactions, ledger, transactions.c.reverses, sorted(ids))
-    return {row.reverses: row.id for row in rows}
+    return {row.reverses: row.id for row in rows if seen.knows(row.id)}
 
 
 def _read(

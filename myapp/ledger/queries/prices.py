@@ -40,10 +40,14 @@ def list_prices(
     quote: str | None = None,
     effective_from: datetime | None = None,
     effective_to: datetime | None = None,
+    known_at: datetime | None = None,
     after: PricePosition | None,
     limit: int,
 ) -> Sequence[Price]:
-    """List prices by currency, quote, time and, for one time, as they were recorded; `effective_to` is exclusive."""
+    """List prices by currency, quote, time and, for one time, as they were recorded; `effective_to` is exclusive.
+
+    With `known_at` only those that were recorded by then.
+    """
     query = sa.select(prices).where(prices.c.ledger_id == ledger.id).order_by(*ORDER).limit(limit)
     if currency is not None:
         query = query.where(prices.c.currency == currency)
@@ -53,6 +57,8 @@ def list_prices(
         query = query.where(prices.c.effective_at >= effective_from)
     if effective_to is not None:
         query = query.where(prices.c.effective_at < effective_to)
+    if known_at is not None:
+        query = query.where(prices.c.recorded_at <= known_at)
     if after is not None:
         position = (sa.literal(value, column.type) for value, column in zip(after, ORDER, strict=True))
         query = query.where(sa.tuple_(*ORDER) > sa.tuple_(*position))

@@ -43,10 +43,12 @@ def search_transactions(
 ) -> Searched:
     """Return a page of what meets the criteria, the newest first, from the one after the id `after`.
 
+    As known at the time that the criteria name: holds and reversals are as they were then.
     Shape: at most `limit`; fewer, or none, is not the end: that is where there is no `resume`.
     """
     found = search.find(session, ledger, criteria, after=after, limit=limit, now=now)
-    page = outcomes.follow(session, ledger, _with_postings(session, ledger, found.rows), now=now)
+    recorded = _with_postings(session, ledger, found.rows)
+    page = outcomes.follow(session, ledger, recorded, now=now, known_at=criteria.known_at)
     return Searched(transactions=page, resume=found.resume)
 
 

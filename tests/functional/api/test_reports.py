@@ -235,12 +235,26 @@ class TestRefusals:
     def test_know_their_own_times_only(self, shop: Shop, report: str, query: str) -> None:
         shop.refused("bad-parameter", "GET", f"reports/{report}?{query}")
 
-    def test_a_period_ends_after_it_begins(self, shop: Shop) -> None:
-        shop.refused("bad-parameter", "GET", "reports/income-statement?from=2026-02-01&to=2026-01-01")
-        shop.must(200, "GET", "reports/income-statement?from=2026-02-01&to=2026-02-01")
+    @pytest.mark.parametrize("report", REPORTS)
+    def test_prices_need_a_currency_to_value_in(self, books: Shop, report: str) -> None:
+        problem = books.refused("bad-parameter", "GET", f"reports/{report}?price.EUR=1")
 
-    def test_prices_need_a_currency_to_value_in(self, shop: Shop) -> None:
-        shop.refused("bad-parameter", "GET", "reports/trial-balance?price.EUR=1")
+        assert "'price.EUR'" in problem["detail"]
+        assert "'value'" in problem["detail"]
+
+    @pytest.mark.parametrize("report", REPORTS)
+    def test_what_is_valued_in_has_no_price(self, books: Shop, report: str) -> None:
+        problem = books.refused("bad-parameter", "GET", f"reports/{report}?value=USD&price.EUR=1&price.USD=2")
+
+        assert "'price.USD'" in problem["detail"]
+
+    @pytest.mark.parametrize("report", REPORTS)
+    def test_a_price_that_nothing_needs_is_none(self, books: Shop, report: str) -> None:
+        without = books.must(200, "GET", f"reports/{report}?value=USD&price.EUR=1&known_at=2999-01-01")
+        found = books.must(200, "GET", f"reports/{report}?value=USD&price.EUR=1&price.JPY=5&known_at=2999-01-01")
+
+        assert [price["currency"] for price in found["value"]["prices"]] == ["EUR"]
+        assert found["value"] == without["value"]
 
     def test_no_such_ledger(self, shop: Shop) -> None:
         shop.refused("not-found", "GET", "/v1/ledgers/nobody/reports/trial-balance")

@@ -81,6 +81,7 @@ def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str
         "POST …/holds/post": ("POST", "holds/post", {"holds": [{"id": each} for each in holds[2:22]]}, {}),
         "POST …/holds/void": ("POST", "holds/void", {"holds": holds[22:]}, {}),
         "GET …/transactions": ("GET", "transactions", None, {}),
+        "GET …/transactions, as known at a time": ("GET", "transactions?known_at=2100-01-01", None, {}),
         "GET …/transactions, by one part": ("GET", f"transactions?account={CASH}", None, {}),
         "GET …/transactions, by several": ("GET", f"transactions?account={CASH}&currency=USD", None, {}),
         "GET …/transactions/{id}": ("GET", f"transactions/{recorded}", None, {}),

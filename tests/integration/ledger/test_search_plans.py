@@ -43,6 +43,10 @@ SEARCHES: dict[str, tuple[dict[str, object], set[str], str]] = {
     "posted": ({"status": Status.POSTED}, {"ledger"}, "pk_transactions"),
     "voided": ({"status": Status.VOIDED}, {"status"}, "ix_holds_state"),
     "expired": ({"status": Status.EXPIRED}, {"status"}, "ix_holds_state"),
+    "everything as known": ({"known_at": MIDDLE}, set(), "pk_transactions"),
+    "an account as known": ({"account": "assets:cash", "known_at": MIDDLE}, {"account"}, "ix_postings_account"),
+    "pending as known": ({"status": Status.PENDING, "known_at": MIDDLE}, {"holds"}, "pk_holds"),
+    "voided as known": ({"status": Status.VOIDED, "known_at": MIDDLE}, {"status"}, "ix_holds_state"),
     "a rare currency": ({"currency": "JPY"}, {"amounts"}, "ix_postings_amount"),
     "an amount": ({"currency": "JPY", "amount_min": 77_777, "amount_max": 77_777}, {"amount"}, "ix_postings_amount"),
     "few amounts": ({"currency": "USD", "amount_min": 1, "amount_max": 50_000}, {"amounts"}, "ix_postings_amount"),
@@ -78,7 +82,11 @@ SEARCHES: dict[str, tuple[dict[str, object], set[str], str]] = {
 }  # fmt: skip
 
 # What SQLite calls its own indexes.
-ON_SQLITE = {"pk_transactions": "sqlite_autoindex_transactions_1", "pk_transaction_terms": "transaction_terms"}
+ON_SQLITE = {
+    "pk_transactions": "sqlite_autoindex_transactions_1",
+    "pk_transaction_terms": "transaction_terms",
+    "pk_holds": "sqlite_autoindex_holds_1",
+}
 
 Crowd = tuple[Engine, sessionmaker[Session], model.Ledger]
 

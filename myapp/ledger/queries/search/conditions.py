@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 
 from myapp.ledger import tables
 from myapp.ledger.model import Effect, Ledger, Status
+from myapp.ledger.queries.horizon import Horizon
 from myapp.ledger.queries.search.criteria import TransactionFilter
 
 accounts, holds, postings = tables.accounts, tables.holds, tables.postings
@@ -19,7 +19,7 @@ terms, transactions = tables.transaction_terms, tables.transactions
 Condition = sa.ColumnElement[bool]
 
 
-def of(ledger: Ledger, criteria: TransactionFilter, *, now: datetime) -> Iterator[Condition]:
+def of(ledger: Ledger, criteria: TransactionFilter, *, seen: Horizon) -> Iterator[Condition]:
     """Yield what every transaction on the page meets. The correlated parts are looked up by key, transaction by
     transaction."""
     yield is_listed()
@@ -27,7 +27,7 @@ def of(ledger: Ledger, criteria: TransactionFilter, *, now: datetime) -> Iterato
         yield transactions.c.reference == criteria.reference
     yield from in_period(transactions.c.effective_at, criteria)
     if criteria.status is not None:
-        yield _has_status(ledger, criteria.status, now)
+        yield _has_status(ledger, criteria.status, seen)
     for term in criteria.terms:
         yield _exists(
             terms, terms.c.ledger_id == ledger.id, terms.c.term == term, terms.c.transaction_id == transactions.c.id
@@ -89,17 +89,32 @@ def _has_posting(ledger: Ledger, criteria: TransactionFilter) -> Condition:
     return sa.select(lines.c.amount).where(*met).offset(0).exists()
 
 
-def _has_status(ledger: Ledger, status: Status, now: datetime) -> Condition:
-    """Say that it shows this status: what it was recorded as or, of a hold, what has become of it by now."""
-    is_over = sa.and_(holds.c.expires_at.is_not(None), holds.c.expires_at <= now)
-    shows = holds.c.state == status.value
+def _has_status(ledger: Ledger, status: Status, seen: Horizon) -> Condition:
+    """Say that it shows this status: what it was recorded as or, of a hold, what had become of it by then."""
+    is_over = sa.and_(holds.c.expires_at.is_not(None), holds.c.expires_at <= seen.now)
+    waits, shows = holds.c.state == Status.PENDING.value, holds.c.state == status.value
+    if seen.end is not None:
+        # See Note [What was known of a hold] in queries/outcomes.py.
+        was_changed_since = _is_followed_since(ledger, seen.end)
+        waits, shows = sa.or_(waits, was_changed_since), sa.and_(shows, sa.not_(was_changed_since))
     if status is Status.PENDING:
-        shows = sa.and_(shows, sa.not_(is_over))
+        shows = sa.and_(waits, sa.not_(is_over))
     if status is Status.EXPIRED:
-        shows = sa.or_(shows, sa.and_(holds.c.state == Status.PENDING.value, is_over))
+        shows = sa.or_(shows, sa.and_(waits, is_over))
     its = (holds.c.ledger_id == ledger.id, holds.c.transaction_id == transactions.c.id)
     as_hold = sa.and_(transactions.c.status == Status.PENDING.value, _exists(holds, *its, shows))
     return sa.or_(transactions.c.status == status.value, as_hold) if status is Status.POSTED else as_hold
+
+
+def _is_followed_since(ledger: Ledger, end: UUID) -> Condition:
+    """Say that a hold was posted or given back by what has this id or a later one."""
+    # Fenced off, so that they are read by their hold and by no other index.
+    followers = transactions.alias()
+    its = sa.select(followers.c.id).where(
+        followers.c.ledger_id == ledger.id, followers.c.pending_of == holds.c.transaction_id
+    )
+    ids = its.correlate(holds).offset(0).subquery()
+    return sa.select(ids.c.id).where(ids.c.id >= end).offset(0).exists()
 
 
 def states_of(status: Status) -> Sequence[str]:

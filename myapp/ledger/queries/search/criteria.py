@@ -9,6 +9,7 @@ from datetime import datetime
 
 from myapp.ledger import ids, terms
 from myapp.ledger.model import Status
+from myapp.ledger.queries import spans
 from myapp.ledger.queries.search.span import Span
 
 
@@ -18,7 +19,8 @@ class TransactionFilter:
 
     `effective_to` and `recorded_to` are exclusive. `subtree` is an account with all below it. Account, subtree,
     currency and amounts are met by one posting together. Amounts are in the smallest unit of `currency`, both ends
-    included. Each word of `text` occurs in the description, in any order.
+    included. Each word of `text` occurs in the description, in any order. With `known_at`, inclusive, what was recorded
+    later is not there, and the status is the one that was known then.
     """
 
     account: str | None = None
@@ -28,6 +30,7 @@ class TransactionFilter:
     effective_to: datetime | None = None
     recorded_from: datetime | None = None
     recorded_to: datetime | None = None
+    known_at: datetime | None = None
     status: Status | None = None
     currency: str | None = None
     amount_min: int | None = None
@@ -66,11 +69,12 @@ class TransactionFilter:
 
     @property
     def span(self) -> Span:
-        """The ids of what was recorded in the time asked for."""
-        return Span(
+        """The ids of what was recorded in the time asked for, and known."""
+        span = Span(
             since=None if self.recorded_from is None else ids.first_id(self.recorded_from),
             before=None if self.recorded_to is None else ids.first_id(self.recorded_to),
         )
+        return span.up_to(None if self.known_at is None else ids.first_id(self.known_at + spans.TICK))
 
     def is_met_by(self, description: str | None, metadata: Mapping[str, str]) -> bool:
         """Say whether the text is what was asked for; two terms may share a number."""

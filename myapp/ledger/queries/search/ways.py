@@ -6,7 +6,7 @@ import functools
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -54,7 +54,7 @@ def of(ledger: Ledger, criteria: TransactionFilter, span: Span) -> Iterator[Way]
         is_it = transactions.c.reference == criteria.reference
         yield _few("reference", ledger, transactions.c.id, [transactions.c.reference], is_it)
     if criteria.status is not None and criteria.status is not Status.POSTED:
-        yield _by_status(ledger, criteria.status, span)
+        yield _by_status(ledger, criteria.status, criteria.known_at, span)
     if criteria.effective_to is not None:
         # What is recent is soon found along anything; a period that has ended may be far back.
         yield from _by_day(ledger, criteria)
@@ -70,7 +70,10 @@ def of(ledger: Ledger, criteria: TransactionFilter, span: Span) -> Iterator[Way]
         yield from _by_day(ledger, criteria)
 
 
-def _by_status(ledger: Ledger, status: Status, span: Span) -> Way:
+def _by_status(ledger: Ledger, status: Status, known_at: datetime | None, span: Span) -> Way:
+    if status is Status.PENDING and known_at is not None:
+        # What was pending then may be anything by now.
+        return _ordered("holds", ledger, holds.c.transaction_id, span)
     states = conditions.states_of(status)
     ways = [_ordered("status", ledger, holds.c.transaction_id, span, holds.c.state == state) for state in states]
     if len(ways) == 1:
