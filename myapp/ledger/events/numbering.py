@@ -25,9 +25,10 @@ _IS_UNNUMBERED = sa.and_(_OF_LEDGER, events.c.seq.is_(None))
 LOCK = sa.select(ledgers.c.id).where(ledgers.c.id == sa.bindparam("of_ledger")).with_for_update(key_share=True)
 LAST = sa.select(sa.func.max(events.c.seq)).where(_OF_LEDGER)
 NEXT = sa.select(events.c.id).where(_IS_UNNUMBERED).order_by(events.c.place, events.c.id).limit(sa.bindparam("portion"))
+# Not `IS NULL`, for which PostgreSQL may go through the index of all that have no number, once for each of them.
 NUMBER = (
     sa.update(events)
-    .where(_IS_UNNUMBERED, events.c.id == sa.bindparam("of_event"))
+    .where(_OF_LEDGER, events.c.id == sa.bindparam("of_event"), sa.func.coalesce(events.c.seq, 0) == 0)
     .values(seq=sa.bindparam("next_seq", type_=events.c.seq.type))
 )
 
