@@ -41,6 +41,7 @@ GROUPS = {
     "holds": "Transactions that reserve until they are posted, voided or expire; and reversals.",
     "reconciliation": "The lines of bank statements, and what each means in the books.",
     "export": "The whole book, or a period of it, for other programs.",
+    "replay": "What happened in another ledger, recorded again.",
     "events": "Everything that happened in a ledger, in the order of the commits.",
     "reports": "What the books say at a time or of a period.",
     "prices": "What currencies are worth in others.",

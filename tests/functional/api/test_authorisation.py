@@ -39,13 +39,6 @@ REQUESTS = [
     ("write", "PATCH", f"accounts/{CASH}", {"metadata": {}}, 200),
     ("write", "POST", "transactions", sale(), 201),
     ("write", "POST", "transactions/batch", {"transactions": [sale()]}, 201),
-    (
-        "admin",
-        "POST",
-        "replay",
-        {"deeds": [{"id": "01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31", "transaction": sale()}]},
-        201,
-    ),
 ]
 
 pytestmark = pytest.mark.commits
