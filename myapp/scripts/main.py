@@ -35,6 +35,7 @@ NOT_STARTED_ERRORS = (
     head.SchemaError,
     db_errors.DatabaseError,
     importing.MissingExtra,
+    importing.Usage,
     bank_files.MissingExtra,
     bank_work.Usage,
     service.Unreachable,

@@ -1,4 +1,4 @@
-"""A ledger as a Beancount journal: what is posted, by effective time, clean under its own check.
+"""A ledger as a Beancount journal: prices and what is posted, by effective time, clean under its own check.
 
 Names follow Beancount's grammar (see `names`), and what it has no place for is metadata (see `notes`). What was loaded
 from such a journal keeps its payees, tags, links and flags. At the end of a whole ledger every balance is asserted.
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from myapp.api.exchange import closing, names, notes, posted, times
+from myapp.api.exchange import closing, names, notes, posted, priced, times
 from myapp.api.exchange.book import Book
 from myapp.ledger import model, money, queries
 
@@ -41,6 +41,8 @@ def write(book: Book) -> Iterator[bytes]:
     )
     for line in _head(book, named):
         yield line.encode()
+    for line in _prices(book, named):
+        yield line.encode()
     yield from _transactions(book, named)
     for line in _end(book, named):
         yield line.encode()
@@ -64,6 +66,14 @@ def _head(book: Book, named: _Names) -> Iterator[str]:
             noted[notes.LIMITS] = limits
         noted |= notes.divided(dict(sorted(account.metadata.items())), _is_plain)
         yield f"{opened} open {named.accounts[account.path]} {only}".rstrip() + f"\n{_noted(noted, 2)}"
+
+
+def _prices(book: Book, named: _Names) -> Iterator[str]:
+    for each in priced.prices(book):
+        at = times.of(each.effective_at)
+        noted = {} if times.is_midnight(at) else {notes.TIME: at}
+        currency, quote = named.currencies[each.currency], named.currencies[each.quote]
+        yield f"{at[:10]} price {currency}  {each.price:f} {quote}\n{_noted(noted, 2)}"
 
 
 def _transactions(book: Book, named: _Names) -> Iterator[bytes]:

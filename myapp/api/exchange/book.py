@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,15 +18,12 @@ PageT = TypeVar("PageT")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """A ledger to be written out.
-
-    `walk` leads through its transactions of the period, `prices` once through those recorded for it.
-    """
+    """A ledger to be written out; `walk` leads through its transactions of the period, `prices` through its prices."""
 
     ledger: model.Ledger
     period: queries.Period
     walk: queries.Walk
-    prices: Iterator[model.Price]
+    prices: Callable[[queries.Order], Iterator[model.Price]]
     currencies: Sequence[model.Currency]
     accounts: Sequence[model.Account]
     exponents: Mapping[str, int]
@@ -53,7 +51,7 @@ def read(session: Session, ledger: model.Ledger, period: queries.Period) -> Book
         ledger=ledger,
         period=period,
         walk=queries.Walk(session, ledger, period=period),
-        prices=queries.walk_prices(session, ledger, period),
+        prices=functools.partial(queries.walk_prices, session, ledger, period),
         currencies=currencies,
         accounts=accounts,
         exponents={currency.code: currency.exponent for currency in currencies},

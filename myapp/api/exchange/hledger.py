@@ -1,4 +1,4 @@
-"""A ledger as an hledger journal: what is posted, by effective time, accepted by `hledger check --strict`.
+"""A ledger as an hledger journal: prices and what is posted, by effective time, fit for `hledger check --strict`.
 
 What hledger has no place for is in tags (see `notes`), which end at a comma or the end of the line: so the text of
 ours is percent-encoded. A reference is the code as well, where a code can say it.
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
-from myapp.api.exchange import names, notes, posted, times
+from myapp.api.exchange import names, notes, posted, priced, times
 from myapp.api.exchange.book import Book
 from myapp.ledger import model, money, queries
 
@@ -51,6 +51,8 @@ def write(book: Book) -> Iterator[bytes]:
     yield b"\n"
     for account in book.accounts:
         yield _account(account, accounts[account.path], book).encode()
+    for line in _prices(book):
+        yield line.encode()
     yield from _transactions(book, accounts)
 
 
@@ -65,6 +67,16 @@ def _account(account: model.Account, name: str, book: Book) -> str:
         noted[notes.CLOSED] = "yes"
     noted |= notes.divided(dict(sorted(account.metadata.items())), _is_plain)
     return f"account {name}  ; type:{TYPES[account.type]}\n{_tags(noted)}"
+
+
+def _prices(book: Book) -> Iterator[str]:
+    """Yield `P` lines; hledger reads no more of them than the day and the price."""
+    gap = "\n"
+    for each in priced.prices(book):
+        at = times.of(each.effective_at)
+        noted = "" if times.is_midnight(at) else f"  ; {notes.TIME}:{at}"
+        yield f"{gap}P {at[:10]} {_symbol(each.currency)} {each.price:f} {_symbol(each.quote)}{noted}\n"
+        gap = ""
 
 
 def _transactions(book: Book, accounts: Mapping[str, str]) -> Iterator[bytes]:

@@ -32,7 +32,7 @@ def write(book: Book) -> Iterator[bytes]:
 def recorded(book: Book) -> Iterator[lines.Recorded]:
     """Yield the lines of the transactions, and then those of the prices, each as they were recorded."""
     yield from _transactions(book)
-    for price in book.prices:
+    for price in book.prices(queries.Order.RECORDED):
         yield lines.Price(
             currency=price.currency,
             quote=price.quote,

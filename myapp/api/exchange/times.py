@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 _NO_FRACTION = ".000000Z"
-_MIDNIGHT = "T00:00:00.000000Z"
+_MIDNIGHT = ("T00:00:00.000000Z", "T00:00:00Z")
 
 
 def instant(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Read prices: in pages, all as they were recorded, and the one of each currency that counts at a time."""
+"""Read prices: in pages, all of a period, and the one of each currency that counts at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from myapp.ledger import tables
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Ledger, Price
-from myapp.ledger.queries.journal import PORTION, Period
+from myapp.ledger.queries.journal import PORTION, Order, Period
 from myapp.ledger.reports.valuing import Rate
 
 currencies, prices = tables.currencies, tables.prices
@@ -65,9 +65,15 @@ def list_prices(
     return [price_of(row) for row in session.execute(query)]
 
 
-def walk_prices(session: Session, ledger: Ledger, period: Period) -> Iterator[Price]:
-    """Yield the prices effective in a period as they were recorded, in memory that does not grow with them."""
-    query = sa.select(prices).where(prices.c.ledger_id == ledger.id).order_by(prices.c.id)
+def walk_prices(session: Session, ledger: Ledger, period: Period, order: Order) -> Iterator[Price]:
+    """Yield the prices effective in a period, in memory that does not grow with them.
+
+    Shape: by effective time, those for the same currencies and time as they were recorded; or all as recorded.
+    """
+    query = sa.select(prices).where(prices.c.ledger_id == ledger.id)
+    if order is Order.EFFECTIVE:
+        query = query.order_by(prices.c.effective_at, prices.c.currency, prices.c.quote)
+    query = query.order_by(prices.c.id)
     if period.start is not None:
         query = query.where(prices.c.effective_at >= period.start)
     if period.end is not None:

@@ -56,6 +56,12 @@ class MissingExtra(errors.MyappError):
     code = "missing-extra"
 
 
+class Usage(errors.MyappError):
+    """Options that do not go together."""
+
+    code = "usage"
+
+
 def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this command."""
     parser = groups.add_parser(
@@ -86,6 +92,12 @@ def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="CODE=N",
         help="declare a commodity with N decimal digits, for finer amounts to come; may be repeated",
     )
+    parser.add_argument(
+        "--prices",
+        type=Path,
+        metavar="FILE",
+        help="with hledger's JSON, which has none: load the `P` lines of what `hledger prices` prints, or of an export",
+    )
     parser.add_argument("--all-notes", action="store_true", help="list every note, and not only the first ones")
     keys.add_ini(parser)
     parser.set_defaults(run=_run)
@@ -106,7 +118,10 @@ def _digits(text: str) -> tuple[str, int]:
 
 def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     started = time.monotonic()
-    if (options.format or kind_of(options.file)) is Kind.NDJSON:
+    kind = options.format or kind_of(options.file)
+    if options.prices is not None and kind is not Kind.HLEDGER:
+        raise Usage("--prices is for what hledger prints as JSON; a Beancount journal and NDJSON have their prices.")
+    if kind is Kind.NDJSON:
         return _replay(options, environ)
     plan = _plan(options)
     with _destination(options, environ) as destination:
@@ -156,15 +171,17 @@ def _plan(options: argparse.Namespace) -> Plan:
     try:
         import tqdm  # noqa: F401
 
-        from myapp.scripts.importing import journal, reading
+        from myapp.scripts.importing import journal, pricing, reading
         from myapp.scripts.importing.hledger import planning, printed
+        from myapp.scripts.importing.hledger import prices as hledger_prices
     except ModuleNotFoundError as exc:
         if exc.name is not None and exc.name.partition(".")[0] in EXTRA_MODULES:
             raise _missing_extra() from exc
         raise
     if (options.format or kind_of(options.file)) is Kind.HLEDGER:
         found = printed.read(options.file)
-        return planning.plan(found, chosen_digits=dict(options.digits), may_round=options.round)
+        plan = planning.plan(found, chosen_digits=dict(options.digits), may_round=options.round)
+        return plan if options.prices is None else pricing.added(plan, hledger_prices.read(options.prices))
     return journal.plan(reading.read(options.file), chosen_digits=dict(options.digits), may_round=options.round)
 
 

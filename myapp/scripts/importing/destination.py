@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
@@ -14,6 +15,9 @@ from myapp.ledger import model
 from myapp.scripts.importing.assertions import Movement
 
 CLOSED_KEY = "beancount.closed"
+
+# The currency, the one that its price is in, and the effective time.
+PriceKey = tuple[str, str, datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +94,9 @@ class Destination(Protocol):
 
     def lock_before(self, start: datetime) -> None:
         """Close the period before a time, unless one up to a later time is closed."""
+
+    def prices(self) -> Mapping[PriceKey, Decimal]:
+        """Return the prices that count."""
 
     def movements(self, paths: Collection[str]) -> Iterable[Movement]:
         """Yield what the accounts gained, from the first posting on."""

@@ -15,19 +15,20 @@ from beancount.core import data
 from beancount.ops import balance
 
 from myapp.ledger import model
-from myapp.scripts.importing import chart, contract, digits, lines, own, reading, references, words
+from myapp.scripts.importing import chart, contract, digits, lines, own, pricing, reading, references, words
 from myapp.scripts.importing.plan import (
+    EXACT,
     Assertion,
     JournalError,
     Note,
     Place,
     Plan,
     PlannedCurrency,
+    PlannedPrice,
     PlannedTransaction,
 )
 
 LEFT_OUT = {
-    data.Price: "prices",
     data.Commodity: "commodity descriptions",
     data.Event: "events",
     data.Note: "notes",
@@ -35,9 +36,6 @@ LEFT_OUT = {
     data.Query: "queries",
     data.Custom: "custom directives",
 }
-
-# Wide enough for any number a journal may write, so that no sum is rounded in passing.
-EXACT = decimal.Context(prec=200)
 
 
 def plan(journal: reading.Journal, *, chosen_digits: Mapping[str, int], may_round: bool) -> Plan:
@@ -68,7 +66,7 @@ def plan(journal: reading.Journal, *, chosen_digits: Mapping[str, int], may_roun
     )
     if problems := [*drafted.too_fine, *contract.beyond(made)]:
         raise JournalError(problems)
-    return made
+    return pricing.added(made, _prices(journal, codes))
 
 
 class _Transactions:
@@ -100,7 +98,7 @@ class _Transactions:
         noted = own.read(entry.meta)
         fitted = words.of_transaction(entry, converted.written, noted)
         self._words_lost += (Note(place=place, text=text) for text in fitted.lost)
-        effective_at = noted.effective_at(datetime.combine(entry.date, time.min, tzinfo=UTC))
+        effective_at = noted.effective_at(_midnight(entry))
         reference = noted.reference
         if reference is None:
             reference = self._namer.name(effective_at, converted.postings, fitted.description, fitted.metadata)
@@ -129,8 +127,8 @@ def _require_readable_notes(journal: reading.Journal) -> None:
         noted = own.read(entry.meta)
         try:
             noted.digits(), noted.metadata(), noted.limits()
-            if isinstance(entry, data.Transaction):
-                noted.effective_at(datetime.combine(entry.date, time.min, tzinfo=UTC))
+            if isinstance(entry, data.Transaction | data.Price):
+                noted.effective_at(_midnight(entry))
         except ValueError as exc:
             problems.append(_note(reading.place_of(entry.meta), f"cannot read what an export noted: {exc}"))
     if problems:
@@ -161,6 +159,23 @@ def _assertions(journal: reading.Journal, codes: Mapping[str, str]) -> Iterator[
                 tolerance=balance.get_balance_tolerance(entry, journal.options),  # type: ignore[no-untyped-call]
                 fails_in_journal=place in journal.failed,
             )
+
+
+def _prices(journal: reading.Journal, codes: Mapping[str, str]) -> Iterator[PlannedPrice]:
+    for entry in journal.entries:
+        if isinstance(entry, data.Price):
+            price, quote = reading.amount_of(entry.amount)
+            wanted = model.NewPrice(
+                currency=codes.get(entry.currency, entry.currency),
+                quote=codes.get(quote, quote),
+                price=price,
+                effective_at=own.read(entry.meta).effective_at(_midnight(entry)),
+            )
+            yield PlannedPrice(place=reading.place_of(entry.meta), wanted=wanted)
+
+
+def _midnight(entry: data.Transaction | data.Price) -> datetime:
+    return datetime.combine(entry.date, time.min, tzinfo=UTC)
 
 
 def _note(place: Place, text: str) -> Note:

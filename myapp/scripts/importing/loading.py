@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from myapp import errors
-from myapp.scripts.importing import assertions, opening, references
+from myapp.scripts.importing import assertions, opening, pricing, references
 from myapp.scripts.importing.destination import BatchRefused, Destination
 from myapp.scripts.importing.plan import JournalError, Note, Plan, PlannedTransaction
 
@@ -53,6 +53,7 @@ class Outcome:
     accounts_opened: int
     accounts_closed: int
     reconciled: references.Reconciled
+    prices: pricing.Priced
     failures: Sequence[assertions.Failure]
 
 
@@ -76,6 +77,7 @@ def load(plan: Plan, destination: Destination, *, keep_going: bool, progress: Pr
     )
     reopened = opening.reopen_accounts(reconciled.new, destination, known)
     _record(reconciled.new, destination, progress)
+    priced = pricing.record(plan.prices, destination)
     opening.limit_accounts(plan.accounts, destination, known)
     accounts_closed = opening.close_accounts(plan.accounts, destination, known, reopened)
     failures = assertions.failures(plan.assertions, destination.movements({each.path for each in plan.assertions}))
@@ -87,6 +89,7 @@ def load(plan: Plan, destination: Destination, *, keep_going: bool, progress: Pr
         accounts_opened=accounts_opened,
         accounts_closed=accounts_closed,
         reconciled=reconciled,
+        prices=priced,
         failures=failures,
     )
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from myapp.api.exchange import book, deeds, lines, ndjson
 from myapp.ledger import errors, model, operations, queries, recording, replaying
 from myapp.scripts.importing.assertions import Movement
-from myapp.scripts.importing.destination import BatchRefused, Known
+from myapp.scripts.importing.destination import BatchRefused, Known, PriceKey
 
 PAGE_SIZE = 1_000
 MILLISECOND = timedelta(milliseconds=1)
@@ -91,6 +91,10 @@ class Local:
         if locked_before is None or locked_before < start:
             change = model.LedgerChange(moves_period=True, locked_before=start)
             operations.change_ledger(self._session, self._ledger, change, expected_version=None, now=self._tick())
+
+    def prices(self) -> Mapping[PriceKey, Decimal]:
+        found = queries.walk_prices(self._session, self._ledger, queries.Period(), queries.Order.RECORDED)
+        return {(each.currency, each.quote, each.effective_at): each.price for each in found}
 
     def _tick(self) -> datetime:
         """Return the time, later at each call: ids sort by their millisecond, and what is loaded keeps its order."""

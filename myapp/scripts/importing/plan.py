@@ -5,6 +5,7 @@ Amounts are exact Decimals in the currency's own unit. A journal's dates are the
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -14,6 +15,9 @@ from myapp import errors
 from myapp.ledger import model
 
 TRADING_PREFIX = "equity:trading:"
+
+# Wide enough for any number a journal may write, so that no sum is rounded in passing.
+EXACT = decimal.Context(prec=200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,12 @@ class PlannedTransaction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedPrice:
+    place: Place
+    wanted: model.NewPrice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assertion:
     """One balance directive: what the account and all below it hold at the beginning of `date`."""
 
@@ -104,5 +114,6 @@ class Plan:
     assertions: Sequence[Assertion]
     notes: Sequence[Note]
     left_out: Mapping[str, int]
+    prices: Sequence[PlannedPrice] = ()
     # How the references begin that are made of what a transaction says.
     reference_prefix: str = "beancount:"

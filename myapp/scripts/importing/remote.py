@@ -13,7 +13,7 @@ from myapp.api import fields
 from myapp.api.exchange import deeds, lines
 from myapp.ledger import currencies, model
 from myapp.scripts.importing.assertions import Movement
-from myapp.scripts.importing.destination import BatchRefused, Known
+from myapp.scripts.importing.destination import BatchRefused, Known, PriceKey
 from myapp.scripts.importing.service import Json, Service, ServiceError
 
 # Answers that speak of the batch itself, and not of the way to it.
@@ -116,6 +116,12 @@ class Remote:
                 raise BatchRefused(str(exc), index=exc.index) from exc
             raise
         return made
+
+    def prices(self) -> Mapping[PriceKey, Decimal]:
+        return {
+            (each["currency"], each["quote"], datetime.fromisoformat(each["effective_at"])): Decimal(each["price"])
+            for each in self._service.items(*self._path, "prices")
+        }
 
     def movements(self, paths: Collection[str]) -> Iterator[Movement]:
         for path in sorted(self.accounts()):

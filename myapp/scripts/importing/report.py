@@ -20,6 +20,11 @@ def lines(plan: Plan, outcome: Outcome, *, ledger: str, seconds: float, all_note
     yield f"  currencies    {_new_and_there(outcome.currencies_declared, len(plan.currencies), 'declared')}"
     yield f"  accounts      {_new_and_there(outcome.accounts_opened, len(plan.accounts), 'opened')}" + _closed(outcome)
     yield f"  transactions  {len(found.new):,} recorded, {found.there + len(found.reworded):,} already there"
+    if plan.prices:
+        yield (
+            f"  prices        {outcome.prices.recorded:,} recorded, {outcome.prices.there:,} already there"
+            + _unknown(outcome)
+        )
     yield f"  assertions    {len(plan.assertions) - len(outcome.failures):,} hold, {len(outcome.failures):,} fail"
     if plan.left_out:
         yield f"  left out      {', '.join(f'{kind} {count:,}' for kind, count in sorted(plan.left_out.items()))}"
@@ -45,6 +50,11 @@ def _new_and_there(new: int, wanted: int, verb: str) -> str:
 
 def _closed(outcome: Outcome) -> str:
     return f", {outcome.accounts_closed:,} closed" if outcome.accounts_closed else ""
+
+
+def _unknown(outcome: Outcome) -> str:
+    count = outcome.prices.unknown
+    return f", {count:,} in currencies that the ledger does not have" if count else ""
 
 
 def _gone(gone: Sequence[str]) -> Iterator[str]:

@@ -138,6 +138,31 @@ option "title" "{shop.name}"
 """
         )
 
+    @pytest.mark.parametrize(
+        ("form", "expected"),
+        [
+            (
+                "beancount",
+                (
+                    "2026-01-02 price EUR  1.0850 USD\n"
+                    '2026-01-02 price EUR  1.1 USD\n  ledger-time: "2026-01-02T12:00:00Z"\n'
+                ),
+            ),
+            ("hledger", "P 2026-01-02 EUR 1.0850 USD\nP 2026-01-02 EUR 1.1 USD  ; ledger-time:2026-01-02T12:00:00Z\n"),
+        ],
+    )
+    def test_prices_are_those_of_the_period_as_last_corrected(self, shop: Shop, form: str, expected: str) -> None:
+        told = [("1", "2026-01-01"), ("9", "2026-01-02"), ("1.1", "2026-01-02T12:00:00Z"), ("1.0850", "2026-01-02"),
+                ("2", "2026-01-03")]  # fmt: skip
+        for price, at in told:
+            one = {"currency": "EUR", "quote": "USD", "price": price, "effective_at": at}
+            shop.must(201, "POST", "prices", {"prices": [one]})
+
+        answer = shop.call("GET", f"export?format={form}&from=2026-01-02&to=2026-01-03")
+
+        assert expected in answer.text
+        assert not any(f"EUR{blanks}{price} " in answer.text for blanks in (" ", "  ") for price in (1, 2, 9))
+
     def test_hledger_says_it_in_tags(self, shop: Shop) -> None:
         more = {"reference": "r-1", "description": "Sale; A", "metadata": {"a": "b,c"}}
         wanted = sale(effective_at="2026-03-01T10:00:00Z", **more)

@@ -29,7 +29,8 @@ LATER = datetime(9000, 1, 1, tzinfo=UTC)
 
 EXPONENTS = {
     "USD": 2, "JPY": 0, "ETH": 18, "HOOL": 4, "A": 1, "TRUE": 3, "NULLX": 0, "A-": 2, "A.": 2, "AX": 5,
-    "X'Y.Z_-9": 6, "ABCDEFGHIJKLMNOPQRSTUVW.": 2, "ABCDEFGHIJKLMNOPQRSTUVWX": 2,
+    "X'Y.Z_-9": 6, "ABCDEFGHIJKLMNOPQRSTUVW.": 2, "ABCDEFGHIJKLMNOPQRSTUVWX": 2, "E": 3, "E5": 0, "X10": 10, "X11": 11,
+    "B''": 5, "Z9Z9Z9": 17,
 }  # fmt: skip
 
 TRICKY = [
@@ -39,16 +40,29 @@ TRICKY = [
     "{not} [this]", "\x01\x7f\x85\xa0\u2028\u3000", "key: value", "date:2020-01-01", "@ 5 USD", "\ufeffbom", "~",
 ]  # fmt: skip
 
+# What ends a line, a word, a tag or a comment somewhere, or looks as if it did.
+PIECES = [
+    "a", "B", "0", "word", "two words", " ", "  ", "\n", "\r", "\t", "\v", "\f", "\x1c", "\x1f", "\x85", "\xa0", "\xad",
+    "\u2028", "\u2029", "\u200b", "\u180e", "\u3000", "\ufeff", "\uffff", "e\u0301", "\u017f", "İ", "ǅ", "٣", "½",
+    "\U0001d7d8", ":", ",", ";", "[", "]", "(", ")", "{", "}", "<", "|", "\\", '"', "'", "~", "@", "@@", "#", "$", "%",
+    "%41", "^", "*", "!", "?", "/", "-", "_", "=", ".", "date:", "type:", "x:", "[1/2]", "2026-01-01", "\\n",
+]  # fmt: skip
+
 SEGMENTS = [
     "assets", "Assets", "cash", "Cash", "cash ", "bank of x", "日本", "ßeta", "éa", "a-b", "a.b", "a b", "(x)", "(x",
-    "x)", "401k", "+", "-", "&", "'", "_", "..", "equity", "liabilities", "income", "expenses", "ǆ", "x2",
+    "x)", "401k", "+", "-", "&", "'", "_", "..", "equity", "liabilities", "income", "expenses", "ǆ", "x2", "A", "USD",
+    "(", ")", "()", "e\u0301", "É", "A-", "Asset", "trading",
 ]  # fmt: skip
 
 texts = st.one_of(
-    st.sampled_from(TRICKY), st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=30)
+    st.sampled_from(TRICKY),
+    st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join),
+    st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=30),
 )
+long_texts = st.one_of(texts, texts.filter(bool).map(lambda text: (text * 1000)[:1000]))
 keys = st.one_of(
     st.sampled_from(["order", "a1", "x", "date", "type", "filename", "ledger-time", "beancount.payee", "Ünï", "a b:c"]),
+    st.sampled_from(["hledger.status", "hledger.code", "hledger.comment", "beancount.tags", "beancount.links", "k_-"]),
     texts.filter(bool),
 )
 segments = st.one_of(st.sampled_from(SEGMENTS), st.text(max_size=8)).filter(
@@ -60,8 +74,16 @@ moments = st.one_of(
     st.dates(date(1000, 1, 1), date(9998, 12, 31)).map(lambda day: datetime.combine(day, time.min, tzinfo=UTC)),
     st.integers(0, 3).map(lambda days: datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=days)),
 )
-metadata = st.dictionaries(keys, texts, max_size=4)
+metadata = st.dictionaries(keys, long_texts, max_size=4)
 references = st.one_of(st.none(), texts.filter(bool))
+
+prices = st.builds(
+    model.NewPrice,
+    currency=st.sampled_from(sorted(EXPONENTS)),
+    quote=st.sampled_from(["USD", "EUR", "A-"]),
+    price=st.decimals(0, 10**6, places=20) | st.integers(0, 10**39).map(Decimal) | st.sampled_from([Decimal("1.0850")]),
+    effective_at=moments,
+).filter(lambda price: price.currency != price.quote)
 
 
 @dataclass
@@ -74,12 +96,15 @@ class Wanted:
     bounds: dict[str, model.NewLimits] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
     steps: Sequence[lives.Step] = ()
+    prices: Sequence[model.NewPrice] = ()
 
 
 @st.composite
 def ledgers(draw: st.DrawFn) -> Wanted:
     """Return a ledger to make."""
-    names = draw(st.lists(paths, min_size=2, max_size=7, unique=True))
+    names = draw(st.lists(paths, min_size=2, max_size=5, unique=True))
+    below = draw(st.lists(st.tuples(st.sampled_from(names), segments).map(":".join), max_size=3))
+    names = list(dict.fromkeys([*names, *below]))
     kinds = st.sampled_from(AccountType)
     accounts = [model.NewAccount(path=path, type=draw(kinds), metadata=draw(metadata)) for path in names]
     transactions = draw(st.lists(_transactions(names), max_size=6))
@@ -97,6 +122,7 @@ def ledgers(draw: st.DrawFn) -> Wanted:
         closed=set(draw(st.lists(st.sampled_from(names), max_size=2))),
         bounds={names[0]: model.NewLimits(min=Decimal(-(10**8)), max=None)} if draw(st.booleans()) else {},
         metadata=draw(metadata),
+        prices=draw(st.lists(prices, max_size=4)),
     )
 
 
@@ -118,7 +144,7 @@ def _transactions(draw: st.DrawFn, names: Sequence[str]) -> model.NewTransaction
     return model.NewTransaction(
         postings=draw(st.permutations(lines)),
         reference=draw(references),
-        description=draw(st.one_of(st.none(), texts)),
+        description=draw(st.one_of(st.none(), long_texts)),
         effective_at=draw(moments),
         metadata=draw(metadata),
     )
@@ -140,6 +166,8 @@ def make(sessions: sessionmaker[Session], wanted: Wanted) -> str:
     lives.Life(sessions, name, [account.path for account in wanted.accounts]).live(wanted.steps)
     with scope.session_scope(sessions) as session:
         ledger = queries.get_ledger(session, name)
+        for price in wanted.prices:
+            operations.record_prices(session, ledger, [price], now=NOW)
         for path, limits in wanted.bounds.items():
             of = "USD" if _takes(wanted, path, "USD") else "EUR"
             change = model.AccountChange(limits={of: limits})

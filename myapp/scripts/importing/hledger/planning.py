@@ -13,8 +13,7 @@ from myapp.ledger import model
 from myapp.scripts.importing import chart as beancount_chart
 from myapp.scripts.importing import contract, own, references
 from myapp.scripts.importing.hledger import amounts, chart, printed, tags, words
-from myapp.scripts.importing.journal import EXACT
-from myapp.scripts.importing.plan import JournalError, Note, Plan, PlannedAccount, PlannedTransaction
+from myapp.scripts.importing.plan import EXACT, JournalError, Note, Plan, PlannedAccount, PlannedTransaction
 
 PREFIX = "hledger:"
 
@@ -107,7 +106,7 @@ def _problem(transaction: printed.Transaction) -> Note | None:
     place = transaction.place
     for posting in transaction.tpostings:
         if posting.ptype == "VirtualPosting":
-            text = f"({posting.paccount}) is a virtual posting, which nothing balances; `hledger print --real` has none"
+            text = f"({posting.paccount}) is a virtual posting, which nothing balances; docs/import.md takes such out"
             return Note(place=place, text=text)
     try:
         noted = own.read(tags.noted(transaction.ttags))

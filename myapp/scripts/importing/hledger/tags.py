@@ -41,5 +41,5 @@ def of_account(posting: printed.Posting) -> printed.Tags:
 
 
 def words(comment: str) -> str:
-    """Return the lines of a comment that have no tag."""
-    return "\n".join(line for line in comment.splitlines() if line.strip() and not _TAG.search(line))
+    """Return the lines of a comment that have no tag; nothing but a newline ends a line of hledger's."""
+    return "\n".join(line for line in comment.split("\n") if line.strip() and not _TAG.search(line))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from myapp.scripts.importing.hledger import planning, printed
+from myapp.scripts.importing.hledger import planning, prices, printed
 from myapp.scripts.importing.plan import JournalError, Plan
 
 
@@ -71,6 +71,12 @@ def test_marks_codes_and_dates_are_kept_as_metadata(tmp_path):
     }  # fmt: skip
 
 
+def test_only_a_newline_ends_a_line_of_a_comment(tmp_path):
+    more = {"tcomment": "k:a\u2028b\x85c\n", "ttags": [["k", "a\u2028b\x85c"]]}
+    plan = plan_of(tmp_path, transaction(*paid(), **more))
+    assert plan.transactions[0].wanted.metadata == {"k": "a\u2028b\x85c"}
+
+
 def test_the_tags_of_the_account_above_are_not_those_of_the_account(tmp_path):
     below = [["type", "A"], ["ledger-path", "a:b"], ["k", "own"], ["ledger-path", "a"], ["m", "above"]]
     plan = plan_of(tmp_path, transaction(*paid("a:b", ptags=below)))
@@ -104,3 +110,37 @@ def test_what_hledger_does_not_print_is_refused_by_name(tmp_path, content):
     path.write_bytes(content.encode("latin-1"))
     with pytest.raises(JournalError, match=r"print\.json: (is not what|has no transactions)"):
         printed.read(path)
+
+
+def test_prices_are_read_as_hledger_prints_them_and_as_an_export_has_them(tmp_path):
+    path = tmp_path / "a.journal"
+    path.write_text(
+        'account P x\n2026-01-01 P\n  P 5\nP 2026-01-02 "X 1" 1234. EUR\nP 2026-01-02 EUR 1.0850 "A-"  ; a comment\n'
+        "P 2026-01-03 EUR 0 USD  ; ledger-time:2026-01-03T12:00:00.5Z\n",
+        encoding="utf-8",
+    )
+    found = [each.wanted for each in prices.read(path)]
+    assert [(each.currency, f"{each.price}", each.quote, each.effective_at.isoformat()) for each in found] == [
+        ("X 1", "1234", "EUR", "2026-01-02T00:00:00+00:00"),
+        ("EUR", "1.0850", "A-", "2026-01-02T00:00:00+00:00"),
+        ("EUR", "0", "USD", "2026-01-03T12:00:00.500000+00:00"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", ": has no `P` lines"),
+        (b"\xff", ": cannot be read"),
+        (b"\nP 2026-01-02 EUR $1.00\n", ":2: is no price as `hledger prices` prints it"),
+        (b"P 2026-01-02 EUR 1,000.00 USD\n", ":1: is no price as `hledger prices` prints it"),
+        (b"P 2026-02-30 EUR 1 USD\n", ":1: cannot read its time"),
+        (b"P 2026-01-02 EUR 1 USD ; ledger-time:2026-01-03T00:00:00Z\n", ":1: cannot read its time"),
+    ],
+)
+def test_prices_written_otherwise_are_refused_with_their_line(tmp_path, content, said):
+    path = tmp_path / "a.prices"
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match=r"a\.prices") as caught:
+        prices.read(path)
+    assert f"a.prices{said}" in str(caught.value)

@@ -103,16 +103,41 @@ class TestAssertions:
         assert [each.fails_in_journal for each in plan.assertions] == [False, True]
 
 
+class TestPrices:
+    def test_are_those_of_the_journal_and_of_one_day_the_last(self, plan_of):
+        plan = plan_of(
+            ACCOUNTS
+            + "2024-01-03 price HOOL 6.50 USD\n2024-01-02 price HOOL 5 USD\n2024-01-03 price HOOL 7.0 USD\n"
+            + '2024-01-03 price HOOL 8 USD\n  ledger-time: "2024-01-03T12:00:00Z"\n'
+        )
+        assert [(each.wanted.effective_at.isoformat(), f"{each.wanted.price}") for each in plan.prices] == [
+            ("2024-01-02T00:00:00+00:00", "5"),
+            ("2024-01-03T00:00:00+00:00", "7.0"),
+            ("2024-01-03T12:00:00+00:00", "8"),
+        ]
+
+    def test_that_a_ledger_cannot_hold_are_rounded_or_left_out_and_noted(self, plan_of):
+        plan = plan_of(
+            ACCOUNTS
+            + f"2024-01-02 price HOOL 0.{'3' * 28} USD\n2024-01-03 price HOOL -1 USD\n"
+            + "2024-01-04 price USD 1 USD\n0999-01-01 price HOOL 1 USD\n"
+        )
+        assert [f"{each.wanted.price}" for each in plan.prices] == ["0." + "3" * 20]
+        assert plan.left_out["prices"] == 3
+        said = [note.text for note in plan.notes]
+        assert [text.startswith("the price is left out: ") for text in said].count(True) == 3
+        assert f"the price of HOOL, 0.{'3' * 28} USD, is recorded as 0.{'3' * 20}" in said
+
+
 class TestLeftOut:
     def test_counts_what_a_ledger_has_no_place_for(self, plan_of):
         plan = plan_of(
             ACCOUNTS
-            + "2024-01-01 commodity HOOL\n2024-01-02 price HOOL 5 USD\n2024-01-03 price HOOL 6 USD\n"
+            + "2024-01-01 commodity HOOL\n"
             + '2024-01-02 event "location" "Paris"\n2024-01-02 note Liabilities:Card "called"\n'
             + '2024-01-02 query "q" "SELECT 1"\n2024-01-02 custom "budget" "x"\n'
         )
         assert plan.left_out == {
-            "prices": 2,
             "commodity descriptions": 1,
             "events": 1,
             "notes": 1,
