@@ -60,6 +60,8 @@ class Comparison(RuleBasedStateMachine):
             self.change_account,
             self.declare_currency,
             self.change_ledger,
+            self.change_ledger,
+            self.change_ledger,
             self.create_webhook,
             self.change_webhook,
             self.change_webhook,
