@@ -97,14 +97,24 @@ def check_transaction(leaf, shown):
     sealed = leaf["transaction"]
     if shown["status"] not in STATES[sealed["status"]]:
         raise Invalid("The transaction that was shown has another status.")
-    for name in ("id", "reference", "description", "metadata"):
+    for name in ("id", "reference", "description", "metadata", "pending_of", "reverses"):
         if shown[name] != sealed[name]:
             raise Invalid(f"The transaction that was shown has another {name}.")
-    for name in ("effective_at", "recorded_at"):
-        if datetime.fromisoformat(shown[name]) != datetime.fromisoformat(sealed[name]):
+    for name in ("effective_at", "recorded_at", "expires_at"):
+        if moment(shown[name]) != moment(sealed[name]):
             raise Invalid(f"The transaction that was shown has another {name}.")
-    if list(map(shown_line, shown["postings"])) != list(map(sealed_line, leaf["postings"])):
-        raise Invalid("The transaction that was shown has other postings.")
+    # What a final post gives back is shown apart from what it posts.
+    sealed_lines = {"postings": [], "released": []}
+    for line in leaf["postings"]:
+        gives_back = sealed["status"] == "posted" and line["effect"] == "released"
+        sealed_lines["released" if gives_back else "postings"].append(sealed_line(line))
+    for name, wanted in sealed_lines.items():
+        if list(map(shown_line, shown.get(name, []))) != wanted:
+            raise Invalid(f"The transaction that was shown has other {name}.")
+
+
+def moment(text):
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def shown_line(line):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
 from myapp.db.scope import session_scope
-from myapp.ledger import access, errors, model, queries
+from myapp.ledger import access, errors, model, queries, words
 from myapp.scripts import database
 
 MISSING_LEDGER = """\
@@ -40,6 +41,13 @@ def add_ini(parser: argparse.ArgumentParser) -> None:
         help=f"the settings; {database.DEFAULT_INI} in this directory when left out "
         "(MYAPP_DATABASE_URL overrides the database named in it)",
     )
+
+
+def ledger_name(text: str) -> str:
+    """Return what was given as the name of a ledger, if it can be one."""
+    if not re.fullmatch(words.LEDGER_NAME, text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 100 letters, digits, dots, dashes or underscores")
+    return text
 
 
 def _add_create(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -192,17 +192,17 @@ class BankLineRejected(AnyEvent, tag="bank_line.rejected", kw_only=True):
     data: RejectedProposals
 
 
-class WebhookState(Output, kw_only=True):
+class NamedWebhook(Output, kw_only=True):
     webhook: Annotated[UUID, Meta(description="Its id.")]
     error: Annotated[str | None, Meta(description="What became of the last attempt.")] = None
 
 
 class WebhookPinged(AnyEvent, tag="webhook.pinged", kw_only=True):
-    data: WebhookState
+    data: NamedWebhook
 
 
 class WebhookDisabled(AnyEvent, tag="webhook.disabled", kw_only=True):
-    data: WebhookState
+    data: NamedWebhook
 
 
 Event: TypeAlias = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 
 from myapp.api.exchange import posted, times
@@ -45,7 +46,7 @@ def write(book: Book) -> Iterator[bytes]:
     for entry, lines in posted.entries(book.walk):
         words = (entry.id, harmless(entry.reference), harmless(entry.description))
         when = (times.instant(entry.effective_at), times.instant(entry.recorded_at))
-        rest = (entry.reverses, entry.pending_of, "" if entry.metadata == "{}" else entry.metadata)
+        rest = (entry.reverses, entry.pending_of, _metadata(entry.metadata))
         for number, (_id, account, currency, side, amount, _effect) in enumerate(lines):
             text = money.to_text(amount, exponents[currency])
             sides = (text, "") if side == debit else ("", text)
@@ -57,6 +58,11 @@ def write(book: Book) -> Iterator[bytes]:
             made.truncate()
             rows = 0
     yield made.getvalue().encode()
+
+
+def _metadata(text: str) -> str:
+    """Return a JSON object with its members in order, whichever order the database gives it in."""
+    return "" if text == "{}" else json.dumps(dict(sorted(json.loads(text).items())), ensure_ascii=False)
 
 
 def harmless(text: str | None) -> str:

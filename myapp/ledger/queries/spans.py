@@ -62,11 +62,6 @@ def start_of(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def end_of(day: date) -> datetime:
-    """Return the last instant of a day."""
-    return start_of(day) + DAY - TICK
-
-
 def _first_whole(since: datetime) -> date:
     day = since.astimezone(UTC).date()
     return day if start_of(day) == since else day + DAY

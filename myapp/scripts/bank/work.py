@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from myapp import errors, settings
 from myapp.db.scope import session_scope
-from myapp.ledger import recording, words
+from myapp.ledger import recording
 from myapp.scripts import database, keys
 
 
@@ -34,7 +33,7 @@ class Work:
 
 def add_ledger(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which ledger, and in which database."""
-    parser.add_argument("--ledger", type=_ledger_name, required=True, metavar="NAME", help="the ledger")
+    parser.add_argument("--ledger", type=keys.ledger_name, required=True, metavar="NAME", help="the ledger")
     keys.add_ini(parser)
 
 
@@ -53,9 +52,3 @@ def at_work(options: argparse.Namespace, environ: Mapping[str, str], *, readonly
         is_steps = opened.application.recording is settings.Recording.STEPS
         form = recording.Form.STEPS if is_steps else recording.detect(session)
         yield Work(session=session, now=datetime.now(UTC), form=form)
-
-
-def _ledger_name(text: str) -> str:
-    if not re.fullmatch(words.LEDGER_NAME, text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 100 letters, digits, dots, dashes or underscores")
-    return text

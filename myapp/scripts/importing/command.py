@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import enum
-import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from myapp import errors, settings
 from myapp.db.scope import session_scope
-from myapp.ledger import recording, words
+from myapp.ledger import recording
 from myapp.scripts import database, keys
 from myapp.scripts.importing import dump, loading, replaying, report
 from myapp.scripts.importing.destination import Destination
@@ -77,7 +76,9 @@ def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--format", choices=tuple(Kind), type=Kind, help="what the file is, where its name does not end in that"
     )
-    parser.add_argument("--ledger", type=_ledger_name, required=True, metavar="NAME", help="the ledger to load it into")
+    parser.add_argument(
+        "--ledger", type=keys.ledger_name, required=True, metavar="NAME", help="the ledger to load it into"
+    )
     parser.add_argument("--url", help="load over HTTP into the service at this address, instead of into the database")
     parser.add_argument(
         "--key", help=f"the service's API key; better given as {KEY_VARIABLE}, which no process list shows"
@@ -101,12 +102,6 @@ def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--all-notes", action="store_true", help="list every note, and not only the first ones")
     keys.add_ini(parser)
     parser.set_defaults(run=_run)
-
-
-def _ledger_name(text: str) -> str:
-    if not re.fullmatch(words.LEDGER_NAME, text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 100 letters, digits, dots, dashes or underscores")
-    return text
 
 
 def _digits(text: str) -> tuple[str, int]:

@@ -8,13 +8,12 @@ that are written. Amounts that Beancount computed (a left-out leg, padding) coun
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 
 from beancount.core import data, flags, interpolate
 
 from myapp.ledger import currencies as ledger_currencies
 from myapp.ledger import model
-from myapp.scripts.importing import own, reading
+from myapp.scripts.importing import decimals, own, reading
 from myapp.scripts.importing.plan import JournalError, Note, Place, PlannedCurrency
 
 DIGITS_MAX = 18
@@ -67,12 +66,6 @@ def is_computed(entry: data.Transaction, posting: data.Posting) -> bool:
     return entry.flag == flags.FLAG_PADDING or interpolate.AUTOMATIC_META in (posting.meta or {})
 
 
-def fraction_digits(number: Decimal) -> int:
-    """Return how many decimal digits a number is written with."""
-    exponent = number.as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
-
-
 def _noted(entries: Iterable[data.Directive]) -> Longest:
     """Return the digits that an export of our own noted."""
     return {
@@ -89,7 +82,8 @@ def _longest(transactions: Iterable[data.Transaction], *, computed: bool) -> Lon
             if is_computed(entry, posting) is not computed:
                 continue
             number, code = reading.amount_of(posting.units)
-            digits = min(fraction_digits(number), COMPUTED_DIGITS_MAX) if computed else fraction_digits(number)
+            written = decimals.fraction_digits(number)
+            digits = min(written, COMPUTED_DIGITS_MAX) if computed else written
             if code not in longest or digits > longest[code][0]:
                 longest[code] = (digits, reading.place_of(posting.meta or entry.meta))
     return longest

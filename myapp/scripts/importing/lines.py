@@ -7,7 +7,6 @@ other currencies. What a journal leaves unbalanced within Beancount's tolerance,
 
 from __future__ import annotations
 
-import decimal
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from decimal import Decimal
 from beancount.core import data
 
 from myapp.ledger import model
-from myapp.scripts.importing import digits, reading
+from myapp.scripts.importing import decimals, digits, reading
 from myapp.scripts.importing.plan import TRADING_PREFIX, Note
 
 
@@ -69,7 +68,7 @@ class Converter:
     def _fit(self, entry: data.Transaction, posting: data.Posting) -> tuple[Decimal, str]:
         """Return the amount with the digits of its currency; what an author wrote is rounded only if allowed."""
         number, code = reading.amount_of(posting.units)
-        fitted = rounded(number, self._exponents[code])
+        fitted = decimals.rounded(number, self._exponents[code])
         if fitted != number:
             place = reading.place_of(posting.meta or entry.meta)
             if self._may_round or digits.is_computed(entry, posting):
@@ -78,13 +77,6 @@ class Converter:
                 text = f"{number} {code} has more than the {self._exponents[code]} decimal digits of {code}; "
                 self.too_fine.append(Note(place=place, text=f"{text}--round records {fitted:f}"))
         return fitted, code
-
-
-def rounded(number: Decimal, exponent: int) -> Decimal:
-    """Return a number with at most so many digits, half to even."""
-    if digits.fraction_digits(number) <= exponent:
-        return number
-    return number.quantize(Decimal(1).scaleb(-exponent), rounding=decimal.ROUND_HALF_EVEN)
 
 
 def trading(left_over: Mapping[str, Decimal]) -> Iterator[model.NewPosting]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from myapp.ledger import errors, model, words
-from myapp.scripts.importing import contract, lines
+from myapp.scripts.importing import contract, decimals
 from myapp.scripts.importing.destination import Destination, PriceKey
 from myapp.scripts.importing.plan import EXACT, Note, Plan, PlannedPrice
 
@@ -61,7 +61,7 @@ def key(of: model.NewPrice | model.Price) -> PriceKey:
 def _rounded(each: PlannedPrice, notes: list[Note]) -> model.NewPrice:
     wanted = each.wanted
     with decimal.localcontext(EXACT):
-        price = lines.rounded(wanted.price, words.PRICE_DECIMALS_MAX)
+        price = decimals.rounded(wanted.price, words.PRICE_DECIMALS_MAX)
     if price != wanted.price:
         text = f"the price of {wanted.currency}, {wanted.price:f} {wanted.quote}, is recorded as {price:f}"
         notes.append(Note(place=each.place, text=text))

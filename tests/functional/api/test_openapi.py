@@ -49,6 +49,9 @@ class TestViews:
 
 
 class TestDocument:
+    def test_names_no_module(self, document: dict[str, Any]) -> None:
+        assert [name for name in document["components"]["schemas"] if "." in name] == []
+
     def test_has_the_routes_and_their_methods(self, wsgi_app: Router, document: dict[str, Any]) -> None:
         patterns = dict(routes.ROUTES)
         routed = {

@@ -67,15 +67,21 @@ def verify(tmp_path: Path) -> Verify:
 
 @pytest.fixture
 def sold(lasting_shop: Shop, seal: Callable[[], None]) -> list[Any]:
-    """Return six recorded transactions that are sealed."""
+    """Return recorded transactions of every kind that are sealed, as they were answered then."""
     wanted = [
         sale("12.50", reference="a", description="Über ⚖", metadata={"k": "v"}),
         *[sale("1.00")] * 4,
         refund("0.07"),
     ]
     recorded = [lasting_shop.must(201, "POST", "transactions", each) for each in wanted]
+    held = lasting_shop.must(201, "POST", "transactions", refund("9", pending=True, expires_at="2999-01-01"))
+    address = f"transactions/{held['id']}"
+    taken = lasting_shop.must(201, "POST", f"{address}/post", {"postings": refund("2")["postings"]})
+    last = lasting_shop.must(201, "POST", f"{address}/post", {"postings": refund("3")["postings"], "final": True})
+    assert last["released"]
+    back = lasting_shop.must(201, "POST", f"transactions/{recorded[-1]['id']}/reverse")
     seal()
-    return recorded
+    return [*recorded, held, taken, last, back]
 
 
 class TestProof:
@@ -85,7 +91,28 @@ class TestProof:
 
             code, said = verify(proof, proof["seal"]["hash"], transaction=each)
 
-            assert (code, said.startswith(f"valid: transaction.posted {each['id']} is event ")) == (0, True), said
+            assert (code, said.startswith(f"valid: transaction.{each['status']} {each['id']} is event ")) == (
+                0,
+                True,
+            ), said
+
+    @pytest.mark.parametrize("change", [{"expires_at": "2030-01-01T00:00:00Z"}, {"expires_at": None}])
+    def test_is_invalid_for_a_hold_that_is_shown_to_end_at_another_time(
+        self, lasting_shop: Shop, sold: list[Any], verify: Verify, change: Any
+    ) -> None:
+        held = next(each for each in sold if each["expires_at"])
+        proof = lasting_shop.must(200, "GET", f"transactions/{held['id']}/proof")
+
+        assert verify(proof, proof["seal"]["hash"], transaction={**held, **change})[0] == 1
+
+    def test_is_invalid_where_other_is_shown_to_be_given_back(
+        self, lasting_shop: Shop, sold: list[Any], verify: Verify
+    ) -> None:
+        last = next(each for each in sold if each.get("released"))
+        proof = lasting_shop.must(200, "GET", f"transactions/{last['id']}/proof")
+
+        for change in ({"released": []}, {"released": last["released"] * 2}, {"postings": last["postings"][:1]}):
+            assert verify(proof, proof["seal"]["hash"], transaction={**last, **change})[0] == 1
 
     def test_is_valid_by_a_later_seal_that_was_published(
         self, lasting_shop: Shop, sold: list[Any], verify: Verify, tmp_path: Path
@@ -139,6 +166,8 @@ class TestProof:
             {"status": "voided"},
             {"effective_at": "2020-01-01T00:00:00Z"},
             {"postings": []},
+            {"pending_of": "01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31"},
+            {"reverses": "01999c1e-7b5a-7cc1-b1a4-2f6c0d9e8a31"},
         ],
     )
     def test_is_invalid_for_another_transaction_than_was_shown(

@@ -36,7 +36,7 @@ def test_a_time_is_in_one_part_if_it_is_in_the_span(
 
 
 def test_up_to_the_end_of_a_day_is_whole_days() -> None:
-    assert list(spans.up_to(spans.end_of(MIDNIGHT.date())).rests) == []
+    assert list(spans.up_to(MIDNIGHT + timedelta(days=1) - spans.TICK).rests) == []
 
 
 @pytest.mark.parametrize("hour", [0, 12])

@@ -15,7 +15,7 @@ from decimal import Decimal
 from myapp.api.exchange import hledger as exported
 from myapp.api.exchange import notes
 from myapp.ledger import currencies, model
-from myapp.scripts.importing import digits, lines
+from myapp.scripts.importing import decimals, digits, lines
 from myapp.scripts.importing.hledger import printed, tags
 from myapp.scripts.importing.plan import JournalError, Note, PlannedCurrency
 
@@ -56,7 +56,7 @@ def planned(transactions: Sequence[printed.Transaction], chosen: Mapping[str, in
     for transaction in transactions:
         for each in written(transaction):
             code = each.amount.acommodity
-            found = max(digits.fraction_digits(each.number), each.amount.astyle.asprecision or 0)
+            found = max(decimals.fraction_digits(each.number), each.amount.astyle.asprecision or 0)
             if code not in longest or found > longest[code][0]:
                 longest[code] = (found, transaction.place)
             if not code:
@@ -132,7 +132,7 @@ class Converter:
 
     def _fit(self, transaction: printed.Transaction, each: Written) -> Decimal:
         code = each.amount.acommodity
-        fitted = lines.rounded(each.number, self._exponents[code])
+        fitted = decimals.rounded(each.number, self._exponents[code])
         if fitted != each.number:
             text = f"{each.number:f} {code} "
             if self._may_round:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from myapp.ledger import model
-from myapp.scripts.importing import digits, lines, reading
+from myapp.scripts.importing import decimals, lines, reading
 from myapp.scripts.importing.plan import Plan
 
 ACCOUNTS = """\
@@ -99,7 +99,7 @@ class TestEveryTransaction:
         sums: dict[str, Decimal] = defaultdict(Decimal)
         for posting in converted.postings:
             assert posting.amount > 0
-            assert digits.fraction_digits(posting.amount) <= {"USD": 2, "JPY": 0, "VTI": 5}[posting.currency]
+            assert decimals.fraction_digits(posting.amount) <= {"USD": 2, "JPY": 0, "VTI": 5}[posting.currency]
             sums[posting.currency] += posting.amount if posting.side is model.Side.DEBIT else -posting.amount
         assert not any(sums.values())
         assert len(converted.postings) != 1
