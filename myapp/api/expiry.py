@@ -14,26 +14,30 @@ from myapp.api.request import AnyRequest, Units
 from myapp.ledger import errors, operations, queries
 
 # What may be otherwise once they are freed.
-SHORT = (errors.InsufficientFunds, errors.LimitExceeded, errors.ConditionFailed)
+SHORT = (errors.OutOfLimits, errors.ConditionFailed)
+# How much of the time that is left may go into giving back; the rest is for doing it again.
+SHARE = 0.5
 
 
 @contextmanager
-def considered(request: AnyRequest, paths: Collection[str] | None = None) -> Iterator[None]:
-    """Do what is in the block as if holds ended the moment they expire; with `paths`, those of these accounts."""
+def considered(request: AnyRequest, paths: Collection[str] = ()) -> Iterator[None]:
+    """Do what is in the block as if holds ended the moment they expire, those of `paths` and of the account short."""
     try:
         yield
     except SHORT as refusal:
-        if queries.has_expired_holds(request.dbsession, request.ledger, now=request.now, paths=paths):
-            request.db_mend(refusal, partial(_give_back, request, paths))
+        named = {*paths, refusal.account} if isinstance(refusal, errors.OutOfLimits) else set(paths)
+        if queries.has_expired_holds(request.dbsession, request.ledger, now=request.now, paths=named):
+            request.db_mend(refusal, partial(_give_back, request, named))
         raise
 
 
-def _give_back(request: AnyRequest, paths: Collection[str] | None, units: Units) -> None:
-    given_back = operations.EXPIRED_PORTION
-    while given_back == operations.EXPIRED_PORTION:
+def _give_back(request: AnyRequest, paths: Collection[str], units: Units) -> None:
+    """Give back portion by portion what is expired, or wait until others have; what there is no time for stays."""
+    enough = request.db_deadline.remaining() * SHARE
+    while request.db_deadline.remaining() > enough:
         with units.begin(readonly=False) as session:
             # Read anew: its period may be closed meanwhile.
             ledger = queries.get_ledger(session, request.ledger.name)
-            given_back = operations.expire_holds(
-                session, ledger, now=request.now, limit=operations.EXPIRED_PORTION, paths=paths
-            )
+            if not queries.has_expired_holds(session, ledger, now=request.now, paths=paths):
+                return
+            operations.free_expired(session, ledger, now=request.now, paths=paths)

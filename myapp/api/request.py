@@ -32,6 +32,12 @@ ID_KEY = "myapp.request_id"
 ID_PATTERN = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}\Z")
 
 
+class Deadline(Protocol):
+    """When the request's time is over."""
+
+    def remaining(self) -> float: ...
+
+
 class Units(Protocol):
     """The units of work of what the request does beside its own."""
 
@@ -44,6 +50,7 @@ class Request(Protocol[BodyT, QueryT]):
     dbsession: Session
     dbstream: Callable[[Callable[[Session], Iterable[bytes]]], Iterable[bytes]]
     db_afterwards: Callable[[Callable[[Units], Response]], Response]
+    db_deadline: Deadline
     db_mend: Callable[[Exception, Callable[[Units], None]], None]
     ledger: model.Ledger
     caller: Caller

@@ -40,11 +40,17 @@ def db_mend(request: Request, error: Exception, mend: Mend) -> None:
 
 
 def mend(request: Request, error: BaseException) -> None:
-    """Do what was asked for with this error. What fails is left to the next attempt, which meets what this one met."""
+    """Do what was asked for with this error, again where another unit of work was in the way.
+
+    What fails for good is left to the next attempt, which meets what this one met.
+    """
     of, work = request.__dict__.get(MENDING, (None, None))
-    if of is not error:
-        return
-    try:
-        work(Units(request))
-    except (errors.DatabaseError, sa_exc.SQLAlchemyError, *errors.DRIVER_ERRORS) as exc:
-        log.warning("what was to be mended for %s was not: %s", request.method, exc)
+    for attempts_left in (2, 1, 0) if of is error else ():
+        try:
+            work(Units(request))
+            break
+        except (errors.DatabaseError, sa_exc.SQLAlchemyError, *errors.DRIVER_ERRORS) as exc:
+            meaning = errors.meaning(exc)
+            if not attempts_left or meaning is None or not meaning.is_retryable:
+                log.warning("what was to be mended for %s was not: %s", request.method, exc)
+                break

@@ -230,13 +230,21 @@ class ConditionFailed(Refusal):
     code = "condition-failed"
 
 
-class InsufficientFunds(Refusal):
+class OutOfLimits(Refusal):
+    """An account would not be within its limits; `account` is its path."""
+
+    def __init__(self, detail: str, *, account: str) -> None:
+        super().__init__(detail)
+        self.account = account
+
+
+class InsufficientFunds(OutOfLimits):
     """An account would fall below its minimum."""
 
     code = "insufficient-funds"
 
 
-class LimitExceeded(Refusal):
+class LimitExceeded(OutOfLimits):
     """An account would rise above its maximum."""
 
     code = "limit-exceeded"

@@ -21,6 +21,7 @@ from myapp.ledger.events import writing
 from myapp.ledger.events.numbering import ISOLATION as NUMBERING_ISOLATION
 from myapp.ledger.events.numbering import number as number_events
 from myapp.ledger.holding import posting, releasing
+from myapp.ledger.holding.releasing import EXPIRED_PORTION, free_expired
 from myapp.ledger.holding.releasing import expire as expire_holds
 from myapp.ledger.idempotency import Claim
 from myapp.ledger.model import EventType, HoldPost, Ledger, NewReversal, NewTransaction, Transaction
@@ -49,6 +50,7 @@ __all__ = [
     "declare_currency",
     "dry_run",
     "expire_holds",
+    "free_expired",
     "number_events",
     "open_account",
     "ping_webhook",
@@ -62,8 +64,6 @@ __all__ = [
     "void_holds",
 ]
 
-# How many expired holds are given back at a time; nobody waits long for the balances that these lock.
-EXPIRED_PORTION = 100
 FORMS = {Form.STEPS: steps.record, Form.STATEMENT: statement.record}
 
 
@@ -183,8 +183,8 @@ def dry_run(
     """
     paths = {posting.account for transaction in wanted for posting in transaction.postings}
     with scope.discarded(session):
-        while expire_holds(session, ledger, now=now, limit=EXPIRED_PORTION, paths=paths) == EXPIRED_PORTION:
-            continue
+        while queries.has_expired_holds(session, ledger, now=now, paths=paths):
+            free_expired(session, ledger, now=now, paths=paths)
         return record(session, ledger, wanted, now=now, form=form)
 
 

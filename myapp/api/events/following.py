@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from pyramid.response import Response
 from sqlalchemy import exc as sa_exc
@@ -107,8 +106,7 @@ class Follower:
         return respond.answer(body, headers=[respond.next_link(request, str(page.until))])
 
     def _wait_seconds(self) -> float:
-        request: Any = self._request
-        left: float = request.db_deadline.remaining()
+        left = self._request.db_deadline.remaining()
         return min(self._request.asked.wait, left - ANSWER_SECONDS)
 
     def _is_ending_after(self, seconds: float) -> bool:

@@ -82,19 +82,19 @@ def lock(
 
 
 def lock_expired(
-    session: Session, ledger: Ledger, *, now: datetime, limit: int, paths: Collection[str] | None = None
+    session: Session, ledger: Ledger, *, now: datetime, limit: int, paths: Collection[str] | None
 ) -> Mapping[UUID, Hold]:
-    """Lock holds that have expired and are pending still; those that another has locked are left to it.
+    """Lock holds that have expired and are pending still, at most so many.
 
-    With `paths` only those that reserve of one of these accounts.
+    Of any account it takes the first to expire, and leaves those that another has locked to it. With `paths` it takes
+    those that reserve of one of these accounts, and waits for who has them locked; what they have ended is left out.
     """
-    query = (
-        sa.select(holds)
-        .where(*outcomes.is_expired(ledger, now=now, paths=paths))
-        .order_by(holds.c.expires_at, holds.c.transaction_id)
-        .limit(limit)
-        .with_for_update(key_share=True, skip_locked=True)
-    )
+    query = sa.select(holds).where(*outcomes.is_expired(ledger, now=now, paths=paths)).limit(limit)
+    if paths is None:
+        query = query.order_by(holds.c.expires_at, holds.c.transaction_id)
+    else:
+        query = query.order_by(holds.c.transaction_id)
+    query = query.with_for_update(key_share=True, skip_locked=paths is None)
     return _read(session, ledger, session.execute(query).all())
 
 

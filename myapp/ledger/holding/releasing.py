@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,6 +18,8 @@ from myapp.ledger.model import BATCH_MAX, Effect, EventType, Ledger, Status
 from myapp.ledger.recording import moving, steps
 from myapp.ledger.recording.request import Entry, Request
 
+# How many expired holds are given back at a time; nobody waits long for the balances that these lock.
+EXPIRED_PORTION = 100
 EVENTS = {Status.VOIDED: EventType.TRANSACTION_VOIDED, Status.EXPIRED: EventType.TRANSACTION_EXPIRED}
 
 
@@ -60,15 +62,28 @@ def void(
     return record_ids
 
 
-def expire(session: Session, ledger: Ledger, *, now: datetime, limit: int, paths: Collection[str] | None = None) -> int:
+def expire(session: Session, ledger: Ledger, *, now: datetime, limit: int) -> int:
     """Give back what holds reserve that have expired, and return how many; at most `limit`, the first to expire first.
 
-    With `paths` only of those that reserve of one of these accounts. It counts from when the hold expired, or from the
-    start of the open period where that was closed since.
+    It counts from when the hold expired, or from the start of the open period where that was closed since. What another
+    is giving back is left to it.
     Raises:
         Conflict: the period was closed in this moment.
     """
-    held = list(locking.lock_expired(session, ledger, now=now, limit=limit, paths=paths).values())
+    return _expire(session, ledger, locking.lock_expired(session, ledger, now=now, limit=limit, paths=None), now=now)
+
+
+def free_expired(session: Session, ledger: Ledger, *, now: datetime, paths: Collection[str]) -> int:
+    """Give back a portion of what expired holds reserve of these accounts; else as `expire`.
+
+    What another is giving back is waited for, so that none of it is there once no such hold is found.
+    """
+    held = locking.lock_expired(session, ledger, now=now, limit=EXPIRED_PORTION, paths=paths)
+    return _expire(session, ledger, held, now=now)
+
+
+def _expire(session: Session, ledger: Ledger, holds: Mapping[UUID, Hold], *, now: datetime) -> int:
+    held = list(holds.values())
     if not held:
         return 0
 

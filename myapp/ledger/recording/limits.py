@@ -53,9 +53,9 @@ def _refuse(account_type: AccountType, balance: Balance, low: int, high: int, pa
     if account_type.normal_side is Side.CREDIT:
         is_low, is_high = is_high, is_low
     if is_low:
-        return errors.InsufficientFunds(f"{path} would fall below its minimum in {balance.currency}.")
+        return errors.InsufficientFunds(f"{path} would fall below its minimum in {balance.currency}.", account=path)
     if is_high:
-        return errors.LimitExceeded(f"{path} would rise above its maximum in {balance.currency}.")
+        return errors.LimitExceeded(f"{path} would rise above its maximum in {balance.currency}.", account=path)
     return None
 
 

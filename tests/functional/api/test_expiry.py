@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import webtest
 
 from tests.functional.api.shop import CASH, SALES, Shop, refund, sale
 
 # More than are given back in one unit of work.
 MANY = 230
+CLIENTS = 6
 
 
 @pytest.fixture
@@ -29,6 +32,12 @@ def let_expire(shop: Shop, *held: dict[str, Any]) -> list[str]:
     while datetime.now(UTC) <= soon:
         time.sleep(0.05)
     return [each["id"] for each in items]
+
+
+def record_as_another(shop: Shop) -> int:
+    """Take a dollar, as a client of its own, and return the answer's status."""
+    client = Shop(webtest.TestApp(shop.app.app, extra_environ=shop.app.extra_environ), headers=shop.headers)
+    return client.call("POST", f"{shop.path}/transactions", refund("1.00")).status_int
 
 
 def states(shop: Shop) -> list[str]:
@@ -110,3 +119,17 @@ class TestOthers:
         open_shop.must(200, "POST", "transactions?dry_run=true", refund(f"{MANY}.00"))
 
         assert "transaction.expired" not in states(open_shop)
+
+
+@pytest.mark.commits
+class TestAtOnce:
+    def test_none_is_refused_while_another_gives_back(self, lasting_shop: Shop) -> None:
+        lasting_shop.must(201, "POST", "transactions", sale(f"{MANY}.00"))
+        let_expire(lasting_shop, *[refund("1.00")] * MANY)
+
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            answers = list(clients.map(lambda _: record_as_another(lasting_shop), range(CLIENTS)))
+
+        assert answers == [201] * CLIENTS
+        assert lasting_shop.cash() == f"{MANY - CLIENTS}.00"
+        assert states(lasting_shop).count("transaction.expired") == MANY
