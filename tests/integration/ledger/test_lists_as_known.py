@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from myapp.ledger import errors, model, operations, queries
-from myapp.ledger.model import Effect, Status, Transaction
+from myapp.ledger import errors, model, operations, queries, replaying
+from myapp.ledger.model import Effect, HoldPost, Status, Transaction
 from tests.integration.ledger.desk import NOW, Desk, transaction, transfer
 
 HOUR = timedelta(hours=1)
@@ -168,3 +168,25 @@ def test_of_a_time_to_come_are_those_of_now(desk: Desk) -> None:
     assert [each.status for each in listed(desk, known_at=LATER, now=NOW + HOUR)] == [Status.PENDING]
     assert [each.status for each in listed(desk, known_at=LATER, now=NOW + 2 * HOUR)] == [Status.EXPIRED]
     assert listed(desk, known_at=LATER, status=Status.EXPIRED, now=NOW + HOUR) == []
+
+
+def test_say_that_a_hold_had_expired_that_a_replay_ended_otherwise(desk: Desk) -> None:
+    for path in ACCOUNTS:
+        desk.open(path)
+    holds = [transfer(amount, pending=True, expires_at=NOW + HOUR) for amount in "123"]
+    posted, voided, swept = (each.id for each in desk.record(*holds, now=NOW).transactions)
+    deeds = [HoldPost(hold_id=posted), replaying.Release(hold_id=voided, state=Status.VOIDED, effective_at=NOW)]
+    happened = [replaying.Happened(id=each.hold_id, deed=each) for each in deeds]
+
+    with desk.at_work() as session:
+        replaying.replay(session, desk.ledger, happened, now=NOW + 3 * HOUR, form=desk.form)
+        operations.expire_holds(session, desk.ledger, now=NOW + 4 * HOUR, limit=100)
+
+    def found(known_at: datetime, status: Status) -> Sequence[object]:
+        return [each.id for each in listed(desk, known_at=known_at, status=status, now=LATER)]
+
+    assert found(NOW, Status.PENDING) == [swept, voided, posted]
+    assert found(NOW, Status.EXPIRED) == []
+    assert found(NOW + 2 * HOUR, Status.EXPIRED) == [swept, voided, posted]
+    assert found(NOW + 5 * HOUR, Status.EXPIRED) == [swept]
+    assert found(NOW + 5 * HOUR, Status.VOIDED) == [voided]

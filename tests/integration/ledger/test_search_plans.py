@@ -46,6 +46,7 @@ SEARCHES: dict[str, tuple[dict[str, object], set[str], str]] = {
     "everything as known": ({"known_at": MIDDLE}, set(), "pk_transactions"),
     "an account as known": ({"account": "assets:cash", "known_at": MIDDLE}, {"account"}, "ix_postings_account"),
     "pending as known": ({"status": Status.PENDING, "known_at": MIDDLE}, {"holds"}, "pk_holds"),
+    "expired as known": ({"status": Status.EXPIRED, "known_at": MIDDLE}, {"holds"}, "pk_holds"),
     "voided as known": ({"status": Status.VOIDED, "known_at": MIDDLE}, {"status"}, "ix_holds_state"),
     "a rare currency": ({"currency": "JPY"}, {"amounts"}, "ix_postings_amount"),
     "an amount": ({"currency": "JPY", "amount_min": 77_777, "amount_max": 77_777}, {"amount"}, "ix_postings_amount"),

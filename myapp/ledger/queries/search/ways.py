@@ -71,8 +71,8 @@ def of(ledger: Ledger, criteria: TransactionFilter, span: Span) -> Iterator[Way]
 
 
 def _by_status(ledger: Ledger, status: Status, known_at: datetime | None, span: Span) -> Way:
-    if status is Status.PENDING and known_at is not None:
-        # What was pending then may be anything by now.
+    if status in (Status.PENDING, Status.EXPIRED) and known_at is not None:
+        # What was pending then may be anything by now; so may what had expired and waited, for a replay.
         return _ordered("holds", ledger, holds.c.transaction_id, span)
     states = conditions.states_of(status)
     ways = [_ordered("status", ledger, holds.c.transaction_id, span, holds.c.state == state) for state in states]
