@@ -24,9 +24,10 @@ from myapp.ledger.bank.tables import bank_lines, bank_matches, bank_proposals
 from myapp.ledger.columns import AnyRow, Text
 from myapp.ledger.model import EventType, Ledger
 from myapp.ledger.tables import events
-from myapp.ledger.verifying import check
+from myapp.ledger.verifying import check, payloads
 from myapp.ledger.verifying.check import Check
-from myapp.ledger.verifying.told import Payload, Told, at
+from myapp.ledger.verifying.payloads import Payload
+from myapp.ledger.verifying.told import Told, at
 
 LINES = "bank-lines-agree"
 MATCHES = "bank-matches-agree"
@@ -96,7 +97,9 @@ def matches_agree(session: Session, ledger: Ledger) -> Check:
     """Each line is matched with what its last event says, or not at all; it is matched and opened by turns."""
     each = _turns(ledger)
     names = ("line", "transaction", "posting", "how", "at")
-    said = sa.select(*(each.c[name] for name in names)).where(each.c.nth == 1, each.c.type == MATCHED)
+    said = sa.select(*(each.c[name] for name in names)).where(
+        each.c.nth == 1, each.c.type == MATCHED, each.c.line.is_not(None)
+    )
     there = sa.select(
         digits(bank_matches.c.line_id).label("line"),
         digits(bank_matches.c.transaction_id).label("transaction"),
@@ -106,7 +109,10 @@ def matches_agree(session: Session, ledger: Ledger) -> Check:
     ).where(bank_matches.c.ledger_id == ledger.id)
     found = check.first(session, check.differing(there, said))
     # A line that nothing was told of is open.
-    twice = sa.select(each.c.id).where(each.c.type == sa.func.coalesce(each.c.before, UNMATCHED))
+    twice = sa.select(each.c.id).where(
+        each.c.line.is_not(None), each.c.type == sa.func.coalesce(each.c.before, UNMATCHED)
+    )
+    nameless = sa.select(each.c.id).where(each.c.line.is_(None))
     return check.of(
         MATCHES,
         {"bank matches": check.count(session, ledger, bank_matches)},
@@ -116,6 +122,7 @@ def matches_agree(session: Session, ledger: Ledger) -> Check:
                 f"event {row.id} matches or opens a bank line that was so already"
                 for row in check.first(session, twice)
             ),
+            *(_names_no_line(row.id) for row in check.first(session, nameless)),
         ],
     )
 
@@ -149,8 +156,9 @@ def settled(session: Session, ledger: Ledger, told_of: Sequence[AnyRow]) -> Mapp
     said: dict[str, object] = {}
     for event in sorted(told_of, key=lambda event: event.place):
         if event.type in (MATCHED, UNMATCHED):
+            payload = payloads.of(event)
             is_match = event.type == MATCHED
-            said[str(event.payload.get("line"))] = {**event.payload, **at(event.recorded_at)} if is_match else None
+            said[str(payload.get("line"))] = {**payload, **at(event.recorded_at)} if is_match else None
     there: dict[str, object] = {}
     for some in chunks.of([line_id for line_id in map(_id, said) if line_id is not None]):
         query = sa.select(bank_matches).where(bank_matches.c.ledger_id == ledger.id, bank_matches.c.line_id.in_(some))
@@ -165,11 +173,23 @@ def settled(session: Session, ledger: Ledger, told_of: Sequence[AnyRow]) -> Mapp
     return {line: there.get(line) == match for line, match in said.items()}
 
 
+def nameless(told_of: Sequence[AnyRow]) -> Iterator[str]:
+    """Yield of these events which match or open a line and do not say which."""
+    for event in told_of:
+        if event.type in (MATCHED, UNMATCHED) and _id(payloads.of(event).get("line")) is None:
+            yield _names_no_line(event.id)
+
+
 def lines_told_after(session: Session, ledger: Ledger, last_seq: int) -> Set[str]:
     """Return the lines that were matched or opened by an event after this number, or by one that has none yet."""
     query = sa.select(events.c.payload).where(events.c.ledger_id == ledger.id, events.c.type.in_([MATCHED, UNMATCHED]))
     later = (events.c.seq > last_seq, events.c.seq.is_(None))
-    return {str(payload.get("line")) for condition in later for payload in session.scalars(query.where(condition))}
+    told_later = (event for condition in later for event in session.execute(query.where(condition)))
+    return {str(payloads.of(event).get("line")) for event in told_later}
+
+
+def _names_no_line(event_id: UUID) -> str:
+    return f"event {event_id} matches or opens a bank line, and does not say which"
 
 
 def unlike_its_event(line: object) -> str:
@@ -198,9 +218,9 @@ def _turns(ledger: Ledger) -> sa.Subquery:
     return each.where(events.c.ledger_id == ledger.id, events.c.type.in_([MATCHED, UNMATCHED])).subquery()
 
 
-def _id(text: str | None) -> UUID | None:
+def _id(text: object) -> UUID | None:
     """Return the id that a payload has, None where it has something else."""
     try:
-        return UUID(text)
-    except (TypeError, ValueError):
+        return UUID(text) if isinstance(text, str) else None
+    except ValueError:
         return None

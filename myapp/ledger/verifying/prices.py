@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import EventType, Ledger
 from myapp.ledger.tables import prices
-from myapp.ledger.verifying.told import Payload, Told, at
+from myapp.ledger.verifying.payloads import Payload
+from myapp.ledger.verifying.told import Told, at
 
 AGREE = "prices-agree"
 

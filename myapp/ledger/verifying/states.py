@@ -15,7 +15,7 @@ from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import AccountType, Ledger, Side
 from myapp.ledger.sealing import canonical
 from myapp.ledger.tables import accounts, balances, currencies, events, ledgers
-from myapp.ledger.verifying import check
+from myapp.ledger.verifying import check, payloads
 from myapp.ledger.verifying.check import Check
 
 ACCOUNTS = "accounts-agree"
@@ -57,13 +57,13 @@ def settings_agree(session: Session, ledger: Ledger) -> Check:
     violations = []
     for event in _events(session, ledger, OF_LEDGER):
         types.add(event.type)
-        if not _follows(event.payload, state):
+        if not _follows(payloads.of(event), state):
             violations.append(f"event {event.id} does not continue the ledger's one before")
         if event.type == CREATED:
             state |= {"created_at": canonical.time(event.recorded_at), "locked_before": None}
-        state |= event.payload
-    if state.get("locked_before") is not None:
-        state["locked_before"] = canonical.time(datetime.fromisoformat(state["locked_before"]))
+        state |= payloads.of(event)
+    if "locked_before" in state:
+        state["locked_before"] = _time(state["locked_before"])
     row = session.execute(sa.select(ledgers).where(ledgers.c.id == ledger.id)).one_or_none()
     if row is None:
         return check.of(SETTINGS, {}, ["the ledger is gone"])
@@ -75,11 +75,8 @@ def settings_agree(session: Session, ledger: Ledger) -> Check:
         "created_at": canonical.time(row.created_at),
     }
     violations += [f"the ledger's {each} is not as its last event says" for each in _different(there, state)]
-    declared: dict[str, int] = {}
-    for event in _events(session, ledger, (DECLARED,)):
-        if event.payload["code"] in declared:
-            violations.append(f"event {event.id} declares {event.payload['code']} again")
-        declared[event.payload["code"]] = event.payload["exponent"]
+    declared, found = _declared(_events(session, ledger, (DECLARED,)))
+    violations += found
     query = sa.select(currencies.c.code, currencies.c.exponent).where(currencies.c.ledger_id == ledger.id)
     held = {row.code: row.exponent for row in session.execute(query.order_by(currencies.c.code))}
     known = {**iso.iso_exponents(), **declared}
@@ -108,24 +105,52 @@ def _fold(told: Iterable[AnyRow]) -> tuple[dict[str, State], list[str]]:
     states: dict[str, State] = {}
     violations = []
     for event in told:
-        path = event.payload["path"]
-        if not _follows(event.payload, states.get(path, {})):
+        payload = payloads.of(event)
+        path = payload.get("path")
+        if not isinstance(path, str):
+            violations.append(f"event {event.id} opens or changes no account")
+            continue
+        if not _follows(payload, states.get(path, {})):
             violations.append(f"event {event.id} does not continue the one before of {path}")
         before = states.get(path, {"id": event.id, "created_at": canonical.time(event.recorded_at)})
         # It was closed by the first event since when it is.
         closed_at = before.get("closed_at") or canonical.time(event.recorded_at)
         states[path] = {
             **before,
-            **{name: event.payload[name] for name in ("type", "currencies", "metadata", "version")},
-            "limits": event.payload["limits"],
-            "closed_at": closed_at if event.payload["closed"] else None,
+            **{name: payload.get(name) for name in ("type", "currencies", "metadata", "version", "limits")},
+            "closed_at": closed_at if payload.get("closed") else None,
         }
     return states, violations
 
 
+def _declared(told: Iterable[AnyRow]) -> tuple[dict[str, object], list[str]]:
+    """Return the exponent each currency was declared with, by code, and which events declare none, or one again."""
+    declared: dict[str, object] = {}
+    violations = []
+    for event in told:
+        payload = payloads.of(event)
+        code = payload.get("code")
+        if not isinstance(code, str):
+            violations.append(f"event {event.id} declares no currency")
+            continue
+        if code in declared:
+            violations.append(f"event {event.id} declares {code} again")
+        declared[code] = payload.get("exponent")
+    return declared, violations
+
+
 def _follows(payload: State, before: State) -> bool:
     """Say whether a change is the next one; the first that there is may be of what is older than events."""
-    return not before or payload["version"] == before["version"] + 1
+    version, last = payload.get("version"), before.get("version", 0)
+    return isinstance(version, int) and isinstance(last, int) and (not before or version == last + 1)
+
+
+def _time(said: object) -> object:
+    """Return a time as rows are spelled; what is none as it is."""
+    try:
+        return canonical.time(datetime.fromisoformat(said)) if isinstance(said, str) else said
+    except ValueError:
+        return said
 
 
 def _of_balances(

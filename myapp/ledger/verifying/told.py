@@ -5,7 +5,7 @@ Read in portions by id, rows and events up to the same one, so a portion sees ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,11 +18,12 @@ from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import EventType, Ledger
 from myapp.ledger.sealing import canonical
 from myapp.ledger.tables import events
+from myapp.ledger.verifying import payloads
 from myapp.ledger.verifying.check import Part
+from myapp.ledger.verifying.payloads import Payload
 
 ROWS_AT_ONCE = 1_000
 
-Payload = Mapping[str, object]
 # Says of rows, in their order, what their events should, and when.
 Expect = Callable[[Session, Ledger, Sequence[AnyRow]], Iterable[Payload]]
 
@@ -72,7 +73,7 @@ class Told:
             expected = wanted.pop(event.id, None)
             if expected is None:
                 yield f"{self.word} {event.id} is gone"
-            elif expected != {**self.spell(event.payload), **at(event.recorded_at)}:
+            elif expected != {**self.spell(payloads.of(event)), **at(event.recorded_at)}:
                 yield f"{self.word} {event.id} is not as its event says"
         for row_id in wanted:
             yield f"{self.word} {row_id} was recorded by no event"

@@ -103,6 +103,7 @@ def walk(session: Session, ledger: Ledger, start: Checkpoint) -> Walked:
     walked.say(terms.AGREE, terms.violations_of(session, ledger, list(recorded.values())))
     walked.say(prices.AGREE, prices.PRICES.violations_of(session, ledger, told))
     walked.say(bank.LINES, bank.IMPORTED.violations_of(session, ledger, told))
+    walked.say(bank.MATCHES, bank.nameless(told))
     walked.settled = bank.settled(session, ledger, told)
     return walked
 
