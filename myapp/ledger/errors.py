@@ -24,6 +24,7 @@
         ├── UnknownHold           not-found
         ├── NotPending            not-pending
         ├── ExceedsHold           exceeds-hold
+        ├── UnknownOriginal       not-found
         ├── NotPosted             not-posted
         ├── AlreadyReversed       already-reversed
         ├── ConditionFailed       condition-failed
@@ -210,6 +211,12 @@ class ExceedsHold(Refusal):
     """More than what remains of the hold, or something that it does not hold."""
 
     code = "exceeds-hold"
+
+
+class UnknownOriginal(Refusal):
+    """There is no transaction with this id to be reversed."""
+
+    code = "not-found"
 
 
 class NotPosted(Refusal):

@@ -61,7 +61,6 @@ def replay(
     Shape: in its order. A deed names what it belongs to by the id that it has here, or by that of one before it.
     Raises:
         Refusal: as `operations` refuses it; `index` is the place in `happened`.
-        NotFound: there is no transaction that one is to reverse.
     """
     known: dict[UUID, UUID] = {}
     made: list[UUID] = []

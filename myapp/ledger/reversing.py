@@ -40,7 +40,7 @@ def reverse(
 
     Of a hold that is posted all its posts are reversed.
     Raises:
-        NotFound: there is no such transaction.
+        UnknownOriginal: there is no such transaction.
         NotPosted: nothing of it is posted, or it is a hold that may still be posted.
         AlreadyReversed: it was reversed before, or a part of the hold was, or the hold that it posts.
         AccountClosed, PeriodLocked, DuplicateReference, AmountOutOfRange, InsufficientFunds, LimitExceeded: as
@@ -73,7 +73,7 @@ def _lock(session: Session, ledger: Ledger, transaction_id: UUID) -> AnyRow:
     query = sa.select(transactions).where(transactions.c.ledger_id == ledger.id, transactions.c.id == transaction_id)
     row = session.execute(query.with_for_update(key_share=True)).one_or_none()
     if row is None:
-        raise errors.NotFound(f"There is no transaction {transaction_id}.")
+        raise errors.UnknownOriginal(f"There is no transaction {transaction_id}.")
     return row
 
 

@@ -17,6 +17,9 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from myapp.api import fields
+from myapp.ledger import model
+
 VERSION = 2
 
 # RFC 3339 in UTC. Text, since it is only passed on.
@@ -41,17 +44,17 @@ class Ledger(_Line, tag="ledger"):
 
 class Currency(_Line, tag="currency"):
     code: str
-    exponent: int
+    exponent: fields.Exponent
 
 
 class Limits(msgspec.Struct, kw_only=True):
-    min: str | UnsetType = UNSET
-    max: str | UnsetType = UNSET
+    min: fields.BoundText | UnsetType = UNSET
+    max: fields.BoundText | UnsetType = UNSET
 
 
 class Account(_Line, tag="account"):
     path: str
-    type: str
+    type: model.AccountType
     closed: bool
     currencies: list[str] | None
     limits: dict[str, Limits]
@@ -92,7 +95,7 @@ class Price(_Line, tag="price"):
 
     currency: str
     quote: str
-    price: str
+    price: fields.PriceText
     effective_at: Time
     recorded_at: Time
 

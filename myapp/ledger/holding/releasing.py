@@ -102,14 +102,16 @@ def _expire(session: Session, ledger: Ledger, holds: Mapping[UUID, Hold], *, now
 def give_back(session: Session, ledger: Ledger, wanted: Sequence[Release], *, now: datetime) -> Sequence[UUID]:
     """Give holds back as they were before, all or none, and return the records of it.
 
-    Shape: each hold once.
     Raises:
-        UnknownHold, NotPending: one of them is not there, or is no hold that is pending, or is to have expired and
-            has not.
+        UnknownHold, NotPending: one of them is not there, or is no hold that is pending, or was given back earlier in
+            the request, or is to have expired and has not.
     """
     held = locking.lock(session, ledger, [each.hold_id for each in wanted], now=now, judges_expiry=False)
-    of = {each.hold_id: each for each in wanted}
+    of: dict[UUID, Release] = {}
     for index, each in enumerate(wanted):
+        if each.hold_id in of:
+            raise errors.NotPending(f"The hold {each.hold_id} is given back earlier in the request.", index=index)
+        of[each.hold_id] = each
         expires_at = held[each.hold_id].expires_at
         if each.state is Status.EXPIRED and (expires_at is None or expires_at > now):
             raise errors.NotPending(f"The hold {each.hold_id} has not expired.", index=index)

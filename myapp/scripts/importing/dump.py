@@ -1,20 +1,25 @@
 """Read a ledger that was exported as NDJSON: checked whole before anything is loaded, then line by line.
 
 Whole means that its last line counts what there is, and that what belongs to another transaction comes after that one.
-A slice of a ledger has transactions whose hold, or whose original, is outside of it; it is refused.
+A slice of a ledger has transactions whose hold, or whose original, is outside of it; it is refused. So is a line that
+no ledger could have recorded like that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
 
+from myapp.api import fields
 from myapp.api.exchange import lines
+from myapp.scripts.importing import checking
 from myapp.scripts.importing.plan import JournalError, Note, Place
 
 LineT = TypeVar("LineT", bound=lines.Recorded)
@@ -24,13 +29,18 @@ _decoder = msgspec.json.Decoder(lines.Line)
 
 @dataclass(slots=True, kw_only=True)
 class Dump:
-    """What a file says before its transactions, which of those others refer to, and how many there are."""
+    """What a file says before its transactions, which of those others refer to, and how many there are.
+
+    `reversed` are those of the `referred` ones that others reverse.
+    """
 
     path: Path
     ledger: lines.Ledger
+    locked_before: datetime | None
     currencies: list[lines.Currency] = field(default_factory=list)
     accounts: list[tuple[Place, lines.Account]] = field(default_factory=list)
     referred: set[str] = field(default_factory=set)
+    reversed: set[str] = field(default_factory=set)
     total: lines.Total = field(default_factory=lambda: lines.Total(transactions=0, postings=0, prices=0))
 
     def transactions(self) -> Iterator[tuple[Place, lines.Transaction]]:
@@ -51,7 +61,7 @@ def read(path: Path) -> Dump:
     """Read the file to its end.
 
     Raises:
-        JournalError: it is no such file, of another version, or not whole.
+        JournalError: it is no such file, of another version, not whole, or a line is not as an export has it.
     """
     found = _lines(path)
     place, first = next(found, (Place(file=str(path), line=0), None))
@@ -59,11 +69,18 @@ def read(path: Path) -> Dump:
         raise _problem(place, "is no export as NDJSON: its first line is no ledger")
     if first.version != lines.VERSION:
         raise _problem(place, f"is of version {first.version}; this program reads {lines.VERSION}: export it again")
-    dump = Dump(path=path, ledger=first)
+    with _at(place):
+        locked_before = None if first.locked_before is None else time(first.locked_before)
+    dump = Dump(path=path, ledger=first, locked_before=locked_before)
     if _count(dump, found) != dump.total:
         raise _problem(Place(file=str(path), line=0), "is not whole: export it again")
-    _require_what_others_refer_to(dump)
+    _follow(dump)
     return dump
+
+
+def time(text: str) -> datetime:
+    """Return a time of the file; raises ValueError."""
+    return fields.Instant.parse(text).at
 
 
 def _count(dump: Dump, rest: Iterator[tuple[Place, lines.Line]]) -> lines.Total | None:
@@ -76,26 +93,34 @@ def _count(dump: Dump, rest: Iterator[tuple[Place, lines.Line]]) -> lines.Total 
         elif isinstance(line, lines.Account):
             dump.accounts.append((place, line))
         elif isinstance(line, lines.Transaction):
+            with _at(place):
+                checking.check_form(line)
             dump.total.transactions += 1
             dump.total.postings += len(line.postings)
             dump.referred.update(refers_to(line))
+            if line.reverses is not UNSET:
+                dump.reversed.add(line.reverses)
         elif isinstance(line, lines.Price):
+            with _at(place):
+                time(line.effective_at)
             dump.total.prices += 1
     return last if isinstance(last, lines.Total) else None
 
 
-def _require_what_others_refer_to(dump: Dump) -> None:
+def _follow(dump: Dump) -> None:
+    """Check those that belong to others against these."""
     if not dump.referred:
         return
-    known: set[str] = set()
+    log = checking.Log(dump.referred, dump.reversed)
     for place, line in dump.transactions():
-        for missing in set(refers_to(line)) - known:
-            text = f"belongs to the transaction {missing}, which is not in the file before it"
-            is_slice = dump.ledger.from_ is not UNSET or dump.ledger.to is not UNSET
-            hint = "; it is outside of the period that was exported, so choose a longer one" if is_slice else ""
-            raise _problem(place, text + hint)
-        if line.id in dump.referred:
-            known.add(line.id)
+        for id_ in refers_to(line):
+            if id_ not in log:
+                text = f"belongs to the transaction {id_}, which is not in the file before it"
+                is_slice = dump.ledger.from_ is not UNSET or dump.ledger.to is not UNSET
+                hint = "; it is outside of the period that was exported, so choose a longer one" if is_slice else ""
+                raise _problem(place, text + hint)
+        with _at(place):
+            log.add(line)
 
 
 def refers_to(line: lines.Transaction) -> Sequence[str]:
@@ -114,6 +139,15 @@ def _lines(path: Path) -> Iterator[tuple[Place, lines.Line]]:
                     raise _problem(place, f"is not as an export has it: {exc}") from exc
     except OSError as exc:
         raise _problem(Place(file=str(path), line=0), f"cannot be read: {exc.strerror or exc}") from exc
+
+
+@contextmanager
+def _at(place: Place) -> Iterator[None]:
+    """Say of what a line says wrongly where it is."""
+    try:
+        yield
+    except ValueError as exc:
+        raise _problem(place, str(exc)) from exc
 
 
 def _problem(place: Place, text: str) -> JournalError:

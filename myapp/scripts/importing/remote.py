@@ -18,7 +18,7 @@ from myapp.scripts.importing.service import Json, Service, ServiceError
 
 # Answers that speak of the batch itself, and not of the way to it.
 NOT_FOUND = 404
-REFUSED = (409, 422)
+REFUSED = (NOT_FOUND, 409, 422)
 
 _decoder = msgspec.json.Decoder(lines.Line)
 

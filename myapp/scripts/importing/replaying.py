@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TypeVar
 
 from msgspec import UNSET
 
@@ -26,7 +26,7 @@ from myapp.scripts.importing.loading import BATCH_SIZE, Bar, Progress
 from myapp.scripts.importing.plan import JournalError, Note, Place, PlannedAccount, PlannedCurrency
 
 Placed = tuple[Place, lines.Transaction]
-PlacedPrice = tuple[Place, lines.Price]
+RecordedT = TypeVar("RecordedT", bound=lines.Recorded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +60,8 @@ def replay(file: Dump, destination: Destination, *, progress: Progress) -> Repla
     replayer.record_prices()
     opening.limit_accounts(accounts, destination, known)
     opening.close_accounts(accounts, destination, known, ())
-    if file.ledger.locked_before is not None:
-        destination.lock_before(_time(file.ledger.locked_before))
+    if file.locked_before is not None:
+        destination.lock_before(file.locked_before)
     return Replayed(
         ledger_made=ledger_made,
         currencies_declared=declared,
@@ -79,6 +79,7 @@ class _Replayer:
     """
 
     def __init__(self, file: Dump, destination: Destination) -> None:
+        self._file = Place(file=str(file.path), line=0)
         self._referred = file.referred
         self._destination = destination
         self._transactions = file.transactions()
@@ -91,19 +92,23 @@ class _Replayer:
         """Go past what the ledger has recorded."""
         for there in self._destination.recorded():
             if isinstance(there, lines.Price):
-                for place, price in itertools.islice(self._prices, 1):
-                    self._require_same(place, price, there, f"the price of {there.currency} in {there.quote}")
-                    self.prices += 1
+                self._require_same(next(self._prices, None), there, f"the price of {there.currency} in {there.quote}")
+                self.prices += 1
             else:
-                for place, each in itertools.islice(self._transactions, 1):
-                    self._require_same(place, each, there, f"its transaction {there.id}")
-                    self._remember(each, there.id)
-                    self.transactions += 1
+                each = self._require_same(next(self._transactions, None), there, f"its transaction {there.id}")
+                self._remember(each, there.id)
+                self.transactions += 1
 
-    def _require_same(self, place: Place, wanted: lines.Recorded, there: lines.Recorded, name: str) -> None:
+    def _require_same(self, placed: tuple[Place, RecordedT] | None, there: lines.Recorded, name: str) -> RecordedT:
+        """Return what the file has at this place, which is what the ledger has."""
+        if placed is None:
+            text = f"the ledger has recorded more than is in the file, {name}: load into a new ledger"
+            raise JournalError([Note(place=self._file, text=text)])
+        place, wanted = placed
         if dump.said(wanted, self._ids) != dump.said(there, {}):
             text = f"the ledger has something else here, {name}: load into a new ledger"
             raise JournalError([Note(place=place, text=text)])
+        return wanted
 
     def record(self, bar: Bar) -> None:
         """Record the rest of the transactions."""
@@ -157,13 +162,9 @@ def _refused(place: Place, exc: Exception) -> JournalError:
     return JournalError([Note(place=place, text=str(exc))])
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
 def _price(of: lines.Price) -> model.NewPrice:
     return model.NewPrice(
-        currency=of.currency, quote=of.quote, price=Decimal(of.price), effective_at=_time(of.effective_at)
+        currency=of.currency, quote=of.quote, price=Decimal(of.price), effective_at=dump.time(of.effective_at)
     )
 
 
@@ -174,7 +175,7 @@ def _currency(of: lines.Currency, place: Place) -> PlannedCurrency:
 def _account(place: Place, of: lines.Account) -> PlannedAccount:
     wanted = model.NewAccount(
         path=of.path,
-        type=model.AccountType(of.type),
+        type=of.type,
         currencies=None if of.currencies is None else tuple(of.currencies),
         metadata=of.metadata,
     )

@@ -110,6 +110,41 @@ class TestReplay:
 
         assert (refused["code"], refused["index"]) == ("not-pending", 2)
 
+    def test_gives_a_hold_back_once(self, shop: Shop) -> None:
+        made = replay(shop, hold())["items"][0]
+
+        refused = replay(shop, release(made, "voided"), release(made, "expired"), status=409)
+
+        assert (refused["code"], refused["index"]) == ("not-pending", 1)
+        assert refused["errors"][0]["pointer"] == "/deeds/1/release"
+        assert len(shop.must(200, "GET", "transactions")["items"]) == 1
+        assert shop.must(200, "GET", "verify")["holds"]
+
+    def test_gives_a_hold_of_the_same_request_back_once(self, shop: Shop) -> None:
+        held, other = hold(), hold()
+
+        refused = replay(
+            shop,
+            held,
+            other,
+            *(release(each, "expired") for each in (held, other)),
+            release(held, "voided"),
+            status=409,
+        )
+
+        assert (refused["code"], refused["index"]) == ("not-pending", 4)
+        assert shop.must(200, "GET", "transactions")["items"] == []
+
+    @pytest.mark.parametrize("kind", ["post", "release", "reversal"])
+    def test_names_the_deed_whose_transaction_is_not_there(self, shop: Shop, kind: str) -> None:
+        more = {"outcome": "voided", "effective_at": LONG_AGO} if kind == "release" else {}
+        unknown = deed(**{kind: {"id": str(uuid.uuid4()), **more}})
+
+        refused = replay(shop, deed(transaction=sale()), unknown, status=404)
+
+        assert (refused["code"], refused["index"]) == ("not-found", 1)
+        assert refused["errors"][0]["pointer"] == f"/deeds/1/{kind}"
+
     def test_keeps_periods_closed(self, shop: Shop) -> None:
         shop.must(200, "PATCH", "", {"locked_before": "2021-01-01"})
 
