@@ -16,7 +16,7 @@ from myapp.db import scope
 from myapp.ledger import queries
 from tests.integration.exchange import books, lives
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 TRANSACTIONS = 30_000
 # A list of them would take several times as much.

@@ -18,7 +18,7 @@ from tests.integration.exchange.lives import Kind, Step
 from tests.integration.scripts.conftest import Run
 from tests.integration.scripts.test_import_over_http import serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 # Small batches; and once the destination has done this the so-manieth time, the process is no more.
 KILLED_AFTER = """
