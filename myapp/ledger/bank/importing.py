@@ -59,20 +59,19 @@ def import_lines(
     new = _places_of_new(marks, known)
     recorded: Sequence[UUID | None] = [None] * len(new)
     if clearing is not None:
+        closed = ledger.locked_before if late else None
         wanted = [_transaction(account, clearing, lines[place], marks[place]) for place in new]
-        if late:
-            wanted = [_in_open_period(each, ledger.locked_before, now=now) for each in wanted]
+        wanted = [_in_open_period(each, closed, now=now) for each in wanted]
         recorded = _record(session, ledger, wanted, new, now=now, form=form)
-    own = {"ledger_id": ledger.id, "account_id": held[account], "against_id": held[clearing or account]}
+    own = {
+        "ledger_id": ledger.id,
+        "account_id": held[account],
+        "against_id": held[clearing or account],
+        "imported_at": now,
+    }
     rows = [
-        {
-            **own,
-            **_row(lines[place], exponents[lines[place].currency]),
-            "id": id_,
-            "fingerprint": marks[place],
-            "transaction_id": transaction_id,
-            "imported_at": now,
-        }
+        {**own, "id": id_, "fingerprint": marks[place], "transaction_id": transaction_id}
+        | _row(lines[place], exponents[lines[place].currency])
         for place, id_, transaction_id in zip(new, ids.new_ids(now, len(new)), recorded, strict=True)
     ]
     _insert(session, rows)

@@ -79,10 +79,20 @@ def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--ledger", type=keys.ledger_name, required=True, metavar="NAME", help="the ledger to load it into"
     )
+    _add_destination(parser)
+    _add_wishes(parser)
+    parser.set_defaults(run=_run)
+
+
+def _add_destination(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", help="load over HTTP into the service at this address, instead of into the database")
     parser.add_argument(
         "--key", help=f"the service's API key; better given as {KEY_VARIABLE}, which no process list shows"
     )
+    keys.add_ini(parser)
+
+
+def _add_wishes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-going", action="store_true", help="load although balance assertions fail")
     parser.add_argument("--round", action="store_true", help="round amounts that have more digits than their currency")
     parser.add_argument(
@@ -100,8 +110,6 @@ def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="with hledger's JSON, which has none: load the `P` lines of what `hledger prices` prints, or of an export",
     )
     parser.add_argument("--all-notes", action="store_true", help="list every note, and not only the first ones")
-    keys.add_ini(parser)
-    parser.set_defaults(run=_run)
 
 
 def _digits(text: str) -> tuple[str, int]:
