@@ -130,21 +130,23 @@ class DayOf(sa.Computed):
     """The day in UTC of a column's time, kept by the database so that it can be indexed."""
 
     def __init__(self, column: str) -> None:
-        super().__init__(_UtcDay(sa.literal_column(column)))
+        super().__init__(UtcDay(sa.literal_column(column)))
 
 
-class _UtcDay(FunctionElement[date]):
+class UtcDay(FunctionElement[date]):
+    """The day of a time, in UTC."""
+
     type = Day()
     inherit_cache = True
 
 
-@compiles(_UtcDay, "sqlite")
-def _day_on_sqlite(element: _UtcDay, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(UtcDay, "sqlite")
+def _day_on_sqlite(element: UtcDay, compiler: SQLCompiler, **options: Any) -> str:
     return f"substr({compiler.process(element.clauses, **options)}, 1, 10)"
 
 
-@compiles(_UtcDay, "postgresql")
-def _day_on_postgresql(element: _UtcDay, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(UtcDay, "postgresql")
+def _day_on_postgresql(element: UtcDay, compiler: SQLCompiler, **options: Any) -> str:
     # As the server itself would spell it, so that the schema can be compared with the model.
     return f"(({compiler.process(element.clauses, **options)} AT TIME ZONE 'UTC'::text))::date"
 

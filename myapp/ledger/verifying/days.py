@@ -12,13 +12,10 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from myapp.ledger import ids
-from myapp.ledger.columns import Day
+from myapp.ledger.columns import Day, UtcDay
 from myapp.ledger.model import Ledger
 from myapp.ledger.tables import accounts, day_totals, postings, transactions
 from myapp.ledger.verifying import check
@@ -32,23 +29,6 @@ KEY = (*BALANCE_KEY, "effective_day", "recorded_day")
 ACCOUNTS_AT_ONCE = 1_000
 TRANSACTION_FIRST, POSTING_AFTER = 0, 1
 EVERY = sa.true()
-
-
-class day_of(FunctionElement[Any]):  # noqa: N801
-    """The day of a time, in UTC."""
-
-    type = Day()
-    inherit_cache = True
-
-
-@compiles(day_of, "postgresql")
-def _day_on_postgresql(element: day_of, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"CAST(timezone('UTC', {compiler.process(element.clauses, **kw)}) AS date)"
-
-
-@compiles(day_of, "sqlite")
-def _day_on_sqlite(element: day_of, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"substr({compiler.process(element.clauses, **kw)}, 1, 10)"
 
 
 def day_totals_are_sums(session: Session, ledger: Ledger) -> Check:
@@ -111,7 +91,7 @@ def dated(
     """Select the postings with their effective and their recorded day: all, or those of the conditions."""
     moved: dict[str, sa.ColumnElement[Any]] = {
         **{name: postings.c[name] for name in BALANCE_KEY},
-        "effective_day": day_of(postings.c.effective_at),
+        "effective_day": UtcDay(postings.c.effective_at),
         **ADDED,
     }
     lines = sa.select(
@@ -123,7 +103,7 @@ def dated(
     heads = sa.select(
         transactions.c.id.label("transaction_id"),
         sa.literal(TRANSACTION_FIRST, sa.Integer).label("nth"),
-        day_of(transactions.c.recorded_at).label("recorded_on"),
+        UtcDay(transactions.c.recorded_at).label("recorded_on"),
         *(sa.cast(sa.null(), column.type).label(name) for name, column in moved.items()),
     )
     both = sa.union_all(
