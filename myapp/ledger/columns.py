@@ -151,6 +151,23 @@ def _day_on_postgresql(element: UtcDay, compiler: SQLCompiler, **options: Any) -
     return f"(({compiler.process(element.clauses, **options)} AT TIME ZONE 'UTC'::text))::date"
 
 
+class MonthOf(FunctionElement[date]):
+    """The first day of a day's month."""
+
+    type = Day()
+    inherit_cache = True
+
+
+@compiles(MonthOf, "sqlite")
+def _month_on_sqlite(element: MonthOf, compiler: SQLCompiler, **options: Any) -> str:
+    return f"substr({compiler.process(element.clauses, **options)}, 1, 8) || '01'"
+
+
+@compiles(MonthOf, "postgresql")
+def _month_on_postgresql(element: MonthOf, compiler: SQLCompiler, **options: Any) -> str:
+    return f"(date_trunc('month', ({compiler.process(element.clauses, **options)})::timestamp))::date"
+
+
 @compiles(DayOf, "sqlite")
 def _add_day_on_sqlite(element: DayOf, compiler: DDLCompiler, **_options: Any) -> str:
     # Not stored: SQLite adds no stored column to a table, and has it in the index all the same.

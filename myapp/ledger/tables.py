@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from myapp.ledger import model
 from myapp.ledger.columns import Bytes, Day, DayOf, Flag, Id, Int32, Int64, JsonText, Text, Time
+from myapp.ledger.grains import Grain
 
 metadata = sa.MetaData(
     naming_convention={
@@ -208,26 +209,31 @@ transaction_terms = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# What the postings of one effective day, recorded on one day, have added to the counters of a balance; less where they
-# release what was pending. Days are in UTC. See docs/decisions/0017-day-totals.md.
-day_totals = sa.Table(
-    "day_totals",
+# What so many postings have added to the counters of a balance, less where they release what was pending: those that
+# count in one day (or month) and were recorded in one. See grains.py and docs/decisions/0017-period-totals.md.
+period_totals = sa.Table(
+    "period_totals",
     metadata,
     sa.Column("ledger_id", Id, primary_key=True),
     sa.Column("account_id", Id, primary_key=True),
+    sa.Column("grain", Text, primary_key=True),
+    sa.Column("effective_from", Day, primary_key=True),
+    sa.Column("recorded_from", Day, primary_key=True),
     sa.Column("currency", Text, primary_key=True),
-    sa.Column("effective_day", Day, primary_key=True),
-    sa.Column("recorded_day", Day, primary_key=True),
     sa.Column("debits_posted", Int64, nullable=False),
     sa.Column("credits_posted", Int64, nullable=False),
-    sa.Column("debits_pending", Int64, nullable=False),
-    sa.Column("credits_pending", Int64, nullable=False),
+    sa.Column("debits_pending", Int64, nullable=False, server_default="0"),
+    sa.Column("credits_pending", Int64, nullable=False, server_default="0"),
+    sa.Column("lines", Int64, nullable=False),
     sa.ForeignKeyConstraint(
         ["ledger_id", "account_id", "currency"],
         ["balances.ledger_id", "balances.account_id", "balances.currency"],
     ),
+    sa.Index("ix_period_totals_recorded", "ledger_id", "account_id", "grain", "recorded_from", "effective_from"),
+    _one_of("grain", list(Grain)),
     postgresql_with={"fillfactor": 70},
     sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
 
 # The one mutable row of a hold. It was posted `posts` times, and of those so many are reversed.

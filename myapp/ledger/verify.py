@@ -17,7 +17,6 @@ from myapp.ledger.verifying import (
     balances,
     bank,
     check,
-    days,
     events,
     holds,
     prices,
@@ -25,6 +24,7 @@ from myapp.ledger.verifying import (
     sealed,
     states,
     terms,
+    totals,
     transactions,
 )
 from myapp.ledger.verifying.check import Check, Part, Portion, Whole
@@ -53,7 +53,8 @@ WHOLE: Mapping[str, Whole] = {
     balances.LIMITS: balances.limits_hold,
     transactions.TIMES: transactions.effective_times_agree,
     transactions.EFFECTS: transactions.effects_agree,
-    days.SUMS: days.day_totals_are_sums,
+    totals.DAYS: totals.day_totals_are_sums,
+    totals.MONTHS: totals.month_totals_are_sums,
     terms.AGREE: terms.agree,
     holds.KEPT: holds.are_kept,
     events.COMPLETE: events.are_complete,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from myapp.ledger import grains
 from myapp.ledger.bank import accounts
-from myapp.ledger.model import Ledger
-from myapp.ledger.tables import day_totals
+from myapp.ledger.model import Ledger, Side
+from myapp.ledger.queries import history, spans
 
 
 def net_before(session: Session, ledger: Ledger, account: str, currency: str, day: date) -> int:
@@ -19,10 +19,6 @@ def net_before(session: Session, ledger: Ledger, account: str, currency: str, da
         NotFound: there is no such account.
     """
     account_id = accounts.id_of(session, ledger, account)
-    query = sa.select(sa.func.sum(day_totals.c.debits_posted - day_totals.c.credits_posted)).where(
-        day_totals.c.ledger_id == ledger.id,
-        day_totals.c.account_id == account_id,
-        day_totals.c.currency == currency,
-        day_totals.c.effective_day < day,
-    )
-    return int(session.scalar(query) or 0)
+    at = grains.start_of(day) - spans.TICK
+    held = history.balances_at(session, ledger, [account_id], at=at, known_at=None).get((account_id, currency))
+    return 0 if held is None else held.balance(Side.DEBIT)

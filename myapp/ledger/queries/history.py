@@ -1,45 +1,53 @@
 """Read balances as they were at an effective time, and as they were known at a recorded time.
 
-Both times may fall within a day. Then what is asked for is a rectangle, effective by recorded time, of which whole days
-are read from `day_totals` and the edges from the postings of those two days:
+Both times may fall within a period. What is asked for is summed up from pieces of it (spans.py): the months that it
+touches, of which each later piece takes away what is too much:
 
     recorded
-    known_at ─ ┌───────────────────────────┬────────────┐
-               │ recorded that day, by id  │ by         │
-    its day  ─ ├───────────────────────────┤ effective  │
-               │ day_totals                │ time       │
-               └───────────────────────────┴────────────┘
-                                         its day        at      effective
+    end of ─── ┌───────────────────────────┐
+    its month  │ days, by recorded day     │
+    its day  ─ ├───────────────────────────┤
+               │ postings, by id           │
+    known_at ─ ├───────────────────┬───┬───┤
+               │ all months        │ p │ d │ p: postings of the day, by effective time
+               │                   │ o │ a │ d: days of the month, by effective day
+               └───────────────────┴───┴───┘
+                                   at      end of its month
+                                                      effective
 
-So the cost is that of the days, however many postings they have, and of the postings of two days; where a time is the
-end of its day, no posting is read. See docs/decisions/0017-day-totals.md.
+So the cost is a row for each month, a row for each day to the end of one, and the postings to the end of a day:
+however long the history, and where a time is now, next to none of the last two. See
+docs/decisions/0017-period-totals.md.
 
 An id tells to the microsecond when it was recorded (ids.py), so no transaction is read for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from myapp.ledger import chunks, ids, tables, upsert
+from myapp.ledger import chunks, grains, ids, tables, upsert
+from myapp.ledger.columns import Id
 from myapp.ledger.model import Counters, Ledger
 from myapp.ledger.queries import deltas, spans
+from myapp.ledger.queries.spans import Piece, Stretch
 
-balances, day_totals, postings = tables.balances, tables.day_totals, tables.postings
+accounts, balances, period_totals, postings = tables.accounts, tables.balances, tables.period_totals, tables.postings
 
 # What is pending goes up and down, so that a sum of it may be beyond 64 bits for a while, which SQLite's SUM refuses:
 # it is taken in two halves. What is posted only grows, and the balance has room for all of it.
 HALF = 1 << 32
 
-# Whole days, the rest of a recorded day, and those of two effective days.
-PARTS_MAX = 4
+# The months, and of days and of postings: from a time on, up to one, and up to what was known.
+PIECES_MAX = 7
 
 Balances = Mapping[tuple[UUID, str], Counters]
 
@@ -60,7 +68,7 @@ def balances_at(
     """
     if at is None and known_at is None:
         return _read_balances(session, ledger, account_ids)
-    return _sum(session, ledger, account_ids, _Region(spans.up_to(at), spans.up_to(known_at)))
+    return _sum(session, ledger, account_ids, spans.pieces(spans.up_to(at), spans.up_to(known_at)))
 
 
 def movements(
@@ -76,14 +84,8 @@ def movements(
 
     Shape: as of `balances_at`, of what had a posting in that time. What is pending may have become less.
     """
-    effective = spans.Span(since=effective_from, until=effective_to)
-    return _sum(session, ledger, account_ids, _Region(effective, spans.up_to(known_at)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Region:
-    effective: spans.Span
-    recorded: spans.Span
+    effective = Stretch(since=effective_from, until=effective_to)
+    return _sum(session, ledger, account_ids, spans.pieces(effective, spans.up_to(known_at)))
 
 
 def _read_balances(session: Session, ledger: Ledger, account_ids: Collection[UUID] | None) -> Balances:
@@ -96,8 +98,10 @@ def _read_balances(session: Session, ledger: Ledger, account_ids: Collection[UUI
     }
 
 
-def _sum(session: Session, ledger: Ledger, account_ids: Collection[UUID] | None, region: _Region) -> Balances:
-    dialect = upsert.dialect_of(session)
+def _sum(session: Session, ledger: Ledger, account_ids: Collection[UUID] | None, pieces: Iterator[Piece]) -> Balances:
+    dialect, all_pieces = upsert.dialect_of(session), list(pieces)
+    if not all_pieces:
+        return {}
     return {
         (row.account_id, row.currency): Counters(
             debits_posted=int(row.debits_posted),
@@ -106,127 +110,117 @@ def _sum(session: Session, ledger: Ledger, account_ids: Collection[UUID] | None,
             credits_pending=int(row.credits_high) * HALF + int(row.credits_low),
         )
         for some in _portions(account_ids)
-        if (query := _sums(dialect, ledger, some, region)) is not None
-        for row in session.execute(query)
+        for row in session.execute(_sums(_Reader(dialect, ledger, some), all_pieces))
     }
 
 
-def _portions(account_ids: Collection[UUID] | None) -> Iterator[Collection[UUID] | None]:
+def _portions(account_ids: Collection[UUID] | None) -> Iterator[Sequence[UUID] | None]:
     if account_ids is None:
         yield None
     elif account_ids:
-        yield from chunks.of(sorted(account_ids), times=PARTS_MAX)
+        yield from chunks.of(sorted(account_ids), times=PIECES_MAX)
 
 
-def _sums(dialect: str, ledger: Ledger, account_ids: Collection[UUID] | None, region: _Region) -> sa.Select[Any] | None:
-    parts = list(_parts(dialect, ledger, account_ids, region))
-    if not parts:
-        return None
-    moved = sa.union_all(*parts).subquery("moved")
+def _sums(reader: _Reader, pieces: Sequence[Piece]) -> sa.Select[Any]:
+    moved = sa.union_all(*map(reader.select, pieces)).subquery("moved")
     key = (moved.c.account_id, moved.c.currency)
-    return sa.select(
-        *key,
-        sa.func.sum(moved.c.debits_posted).label("debits_posted"),
-        sa.func.sum(moved.c.credits_posted).label("credits_posted"),
-        sa.func.sum(moved.c.debits_pending // HALF).label("debits_high"),
-        sa.func.sum(moved.c.debits_pending % HALF).label("debits_low"),
-        sa.func.sum(moved.c.credits_pending // HALF).label("credits_high"),
-        sa.func.sum(moved.c.credits_pending % HALF).label("credits_low"),
-    ).group_by(*key)
-
-
-def _parts(
-    dialect: str, ledger: Ledger, account_ids: Collection[UUID] | None, region: _Region
-) -> Iterator[sa.Select[Any]]:
-    if region.effective.has_whole_days:
-        yield _whole_days(ledger, account_ids, region)
-        for rest in region.recorded.rests:
-            yield _of_recorded_rest(ledger, account_ids, region, rest)
-    for rest in region.effective.rests:
-        yield _of_effective_rest(dialect, ledger, account_ids, region, rest)
-
-
-def _whole_days(ledger: Ledger, account_ids: Collection[UUID] | None, region: _Region) -> sa.Select[Any]:
-    totals = day_totals.c
-    return sa.select(totals.account_id, totals.currency, *(totals[name] for name in deltas.COUNTERS)).where(
-        totals.ledger_id == ledger.id,
-        *_of_accounts(day_totals, account_ids),
-        *_within(totals.effective_day, region.effective.first_day, region.effective.end_day),
-        *_within(totals.recorded_day, None, region.recorded.end_day),
+    return (
+        sa.select(
+            *key,
+            sa.func.sum(moved.c.debits_posted).label("debits_posted"),
+            sa.func.sum(moved.c.credits_posted).label("credits_posted"),
+            sa.func.sum(moved.c.debits_pending // HALF).label("debits_high"),
+            sa.func.sum(moved.c.debits_pending % HALF).label("debits_low"),
+            sa.func.sum(moved.c.credits_pending // HALF).label("credits_high"),
+            sa.func.sum(moved.c.credits_pending % HALF).label("credits_low"),
+        )
+        .group_by(*key)
+        .having(sa.func.sum(moved.c.lines) > 0)
     )
 
 
-def _of_recorded_rest(
-    ledger: Ledger, account_ids: Collection[UUID] | None, region: _Region, rest: spans.Stretch
-) -> sa.Select[Any]:
-    """Select what was recorded in the rest of a day and counts in the whole days, by id."""
-    effective = region.effective
-    is_its = _within(postings.c.transaction_id, ids.first_id(rest.since), ids.first_id(rest.until))
-    since = None if effective.first_day is None else spans.start_of(effective.first_day)
-    until = None if effective.end_day is None else spans.start_of(effective.end_day)
-    found = _fenced(ledger, account_ids, *is_its, by=postings.c.transaction_id, also=postings.c.effective_at)
-    return _deltas(found).where(*_within(found.c.effective_at, since, until))
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """A column that tells one of the two times, and the first of its values that is not before a moment."""
+
+    column: sa.Column[Any]
+    first: Callable[[datetime], object]
+
+    def within(self, column: sa.ColumnElement[Any], stretch: Stretch) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield what keeps the column, or a copy of it, in a stretch."""
+        if stretch.since is not None:
+            yield column >= self.first(stretch.since)
+        if stretch.until is not None:
+            yield column < self.first(stretch.until)
 
 
-def _of_effective_rest(
-    dialect: str, ledger: Ledger, account_ids: Collection[UUID] | None, region: _Region, rest: spans.Stretch
-) -> sa.Select[Any]:
-    """Select what counts in the rest of a day and was recorded by then, by account and effective time."""
-    is_its = [*_within(postings.c.effective_at, rest.since, rest.until)]
-    if account_ids is not None:
-        found = _fenced(ledger, account_ids, *is_its, by=postings.c.effective_at, also=postings.c.transaction_id)
-        return _known(_deltas(found), found, region)
-    moved = _moved_in(ledger, rest)
-    if dialect == "sqlite":
-        is_its.append(postings.c.account_id.in_(moved))
-        found = _lines(ledger, is_its, also=postings.c.transaction_id).offset(0).subquery()
-        return _known(_deltas(found), found, region)
-    # PostgreSQL would make a join of IN, or none, as it sees fit. See Note [Plans for a new ledger].
-    each = moved.subquery()
-    is_its.append(postings.c.account_id == each.c.account_id)
-    lines = _lines(ledger, is_its, also=postings.c.transaction_id).order_by(postings.c.effective_at)
-    of_each = lines.offset(0).lateral()
-    return _known(_deltas(of_each).select_from(each.join(of_each, sa.true())), of_each, region)
+TOTALS_EFFECTIVE = _Axis(period_totals.c.effective_from, grains.day_of)
+TOTALS_RECORDED = _Axis(period_totals.c.recorded_from, grains.day_of)
+POSTINGS_EFFECTIVE = _Axis(postings.c.effective_at, lambda moment: moment)
+POSTINGS_RECORDED = _Axis(postings.c.transaction_id, ids.first_id)
+# Effective and recorded, by whether it is single postings.
+AXES = {False: (TOTALS_EFFECTIVE, TOTALS_RECORDED), True: (POSTINGS_EFFECTIVE, POSTINGS_RECORDED)}
+TOTALLED = (*deltas.COUNTERS, "lines")
 
 
-def _known(query: sa.Select[Any], found: sa.FromClause, region: _Region) -> sa.Select[Any]:
-    until = region.recorded.until
-    return query.where(*_within(found.c.transaction_id, None, None if until is None else ids.first_id(until)))
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Selects pieces, for these accounts of a ledger or for all."""
 
+    dialect: str
+    ledger: Ledger
+    account_ids: Sequence[UUID] | None
 
-def _moved_in(ledger: Ledger, rest: spans.Stretch) -> sa.Select[Any]:
-    """Select the accounts that have postings in the days of the rest: their index begins with the account."""
-    first, last = rest.since.astimezone(UTC).date(), (rest.until - spans.TICK).astimezone(UTC).date()
-    moved = sa.select(day_totals.c.account_id).distinct()
-    return moved.where(day_totals.c.ledger_id == ledger.id, day_totals.c.effective_day.between(first, last))
+    def select(self, piece: Piece) -> sa.Select[Any]:
+        """Select what the piece adds to each counter, or takes from it, and by how many lines."""
+        along, across = AXES[piece.grain is None]
+        stretch, rest = piece.effective, piece.recorded
+        if piece.is_beyond_recorded:
+            along, across, stretch, rest = across, along, rest, stretch
+        lines = self._lines(piece, along.within(along.column, stretch), also=across.column).order_by(along.column)
+        found, of_all = self._find(lines, along)
+        sign = 1 if piece.is_added else -1
+        moved = [*deltas.of(found), sa.literal(1)] if piece.grain is None else [found.c[name] for name in TOTALLED]
+        signed = [(sign * column).label(name) for name, column in zip(TOTALLED, moved, strict=True)]
+        query = sa.select(found.c.account_id, found.c.currency, *signed).select_from(of_all)
+        return query.where(*across.within(found.c[across.column.name], rest))
 
+    def _lines(
+        self, piece: Piece, conditions: Iterator[sa.ColumnElement[bool]], *, also: sa.Column[Any]
+    ) -> sa.Select[Any]:
+        table: sa.Table = also.table
+        names = ("side", "effect", "amount") if piece.grain is None else TOTALLED
+        columns = (table.c.account_id, table.c.currency, *(table.c[name] for name in names), also)
+        query = sa.select(*columns).where(table.c.ledger_id == self.ledger.id, *conditions)
+        return query if piece.grain is None else query.where(table.c.grain == sa.literal_column(f"'{piece.grain}'"))
 
-def _fenced(
-    ledger: Ledger,
-    account_ids: Collection[UUID] | None,
-    *conditions: sa.ColumnElement[bool],
-    by: sa.Column[Any],
-    also: sa.Column[Any],
-) -> sa.Subquery:
-    """Select postings by the index that goes `by` a column, and the other for conditions outside.
+    def _find(self, lines: sa.Select[Any], along: _Axis) -> tuple[sa.FromClause, sa.FromClause]:
+        """Return the lines of the accounts, found along the axis, and what to select them from.
 
-    The offset keeps those from choosing another index. Nor may the account alone choose one: where PostgreSQL thinks
-    that it has next to nothing, all indexes that begin with it look the same, but one gives the order.
-    """
-    query = _lines(ledger, [*_of_accounts(postings, account_ids), *conditions], also=also)
-    if account_ids is None or len(account_ids) == 1:
-        query = query.order_by(by)
-    return query.offset(0).subquery()
+        The order and the offset keep conditions outside, and PostgreSQL's guesses, from choosing another index. See
+        Note [Plans for a new ledger].
+        """
+        account_id = along.column.table.c.account_id
+        if self.account_ids is None and along is POSTINGS_RECORDED:
+            found = lines.offset(0).subquery()
+        elif self.account_ids is not None and len(self.account_ids) == 1:
+            found = lines.where(account_id == self.account_ids[0]).offset(0).subquery()
+        elif self.dialect == "sqlite":
+            found = lines.where(account_id.in_(self._accounts())).order_by(None).offset(0).subquery()
+        else:
+            # One account after the other; of IN it would make a join, or none, as it sees fit.
+            each = self._accounts().subquery()
+            of_each = lines.where(account_id == each.c.account_id).offset(0).lateral()
+            return of_each, each.join(of_each, sa.true())
+        return found, found
 
-
-def _lines(ledger: Ledger, conditions: Iterable[sa.ColumnElement[bool]], *, also: sa.Column[Any]) -> sa.Select[Any]:
-    names = ("account_id", "currency", "side", "effect", "amount")
-    query = sa.select(*(postings.c[name] for name in names), also)
-    return query.where(postings.c.ledger_id == ledger.id, *conditions)
-
-
-def _deltas(of: sa.FromClause) -> sa.Select[Any]:
-    return sa.select(of.c.account_id, of.c.currency, *deltas.of(of))
+    def _accounts(self) -> Any:
+        if self.account_ids is None:
+            return sa.select(accounts.c.id.label("account_id")).where(accounts.c.ledger_id == self.ledger.id)
+        if self.dialect == "sqlite":
+            return self.account_ids
+        listed = sa.literal(list(self.account_ids), postgresql.ARRAY(sa.Uuid()))
+        return sa.select(sa.func.unnest(listed).label("account_id"))
 
 
 def _of_accounts(table: sa.Table, account_ids: Collection[UUID] | None) -> list[sa.ColumnElement[bool]]:
@@ -235,13 +229,3 @@ def _of_accounts(table: sa.Table, account_ids: Collection[UUID] | None) -> list[
     if len(account_ids) == 1:
         return [table.c.account_id == next(iter(account_ids))]
     return [table.c.account_id.in_(account_ids)]
-
-
-def _within(
-    column: sa.ColumnElement[Any], first: object | None, end: object | None
-) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield the conditions of a range; `end` is not in it."""
-    if first is not None:
-        yield column >= first
-    if end is not None:
-        yield column < end

@@ -15,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from myapp.ledger import errors, ids, tables
+from myapp.ledger import errors, grains, ids, tables
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import AccountType, Ledger, Side, StatementLine
 from myapp.ledger.queries import deltas, history, spans
@@ -48,7 +48,7 @@ def list_postings(
     """List what was posted to an account, the oldest first, from the one after `after`; `effective_to` is exclusive.
 
     With `known_at` only what was recorded by then is there, and counted. What the first line's balance begins with is
-    read from the day totals before its day, and from that day's postings before it. A page that others write to
+    read from the period totals before its day, and from that day's postings before it. A page that others write to
     meanwhile agrees with itself in a unit of work at REPEATABLE READ.
     Raises:
         NotFound: there is no such account.
@@ -111,7 +111,7 @@ def _sum_before(
     known_at: datetime | None,
 ) -> Mapping[str, int]:
     """Return debits less credits of everything before a posting, by currency."""
-    day = spans.start_of(first.effective_at.date())
+    day = grains.start_of(first.effective_at.date())
     before = history.balances_at(session, ledger, [account_id], at=day - spans.TICK, known_at=known_at)
     nets = {currency: counters.balance(Side.DEBIT) for (_, currency), counters in before.items()}
     position = PostingPosition(first.effective_at, first.balance_version, first.currency)

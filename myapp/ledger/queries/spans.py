@@ -1,67 +1,87 @@
-"""Stretches of time as whole days and what is left over of a day at either end. Pure; times are aware, days in UTC."""
+"""What was recorded by a time and counts in a stretch of time, as a sum of pieces that are cheap to read. Pure.
+
+Each bound is moved up to the end of its month, and what that has brought in is taken away again, in days, and of the
+last day in moments. So a piece of months is added and the pieces beyond the bounds are subtracted; what is beyond a
+bound that is now is next to nothing.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
+
+from myapp.ledger.grains import Grain
 
 # Times are kept to the microsecond, so that what is up to a time is what is before the next one.
 TICK = timedelta(microseconds=1)
-DAY = timedelta(days=1)
+# From coarse to fine; None is to the moment.
+GRAINS = (Grain.MONTH, Grain.DAY, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Part of a day, or of two: `since` is in it and `until` is not."""
-
-    since: datetime
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
     """From `since` on, before `until`; None leaves that end open."""
 
     since: datetime | None = None
     until: datetime | None = None
 
     @property
-    def first_day(self) -> date | None:
-        """Return the first day that is wholly within, as far as this end goes."""
-        return None if self.since is None else _first_whole(self.since)
+    def is_empty(self) -> bool:
+        return self.since is not None and self.until is not None and self.since >= self.until
+
+    def up(self, grain: Grain | None) -> Stretch:
+        """Return it with both ends moved up to the grain."""
+        return Stretch(_up(grain, self.since), _up(grain, self.until))
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What counts in one stretch and was recorded in another, both of whole periods of the grain."""
+
+    grain: Grain | None
+    is_added: bool
+    effective: Stretch
+    recorded: Stretch
 
     @property
-    def end_day(self) -> date | None:
-        """Return the day after the last that is wholly within, as far as this end goes."""
-        return None if self.until is None else self.until.astimezone(UTC).date()
-
-    @property
-    def has_whole_days(self) -> bool:
-        return self.first_day is None or self.end_day is None or self.first_day < self.end_day
-
-    @property
-    def rests(self) -> Iterator[Stretch]:
-        """Yield what is within besides the whole days."""
-        if not self.has_whole_days:
-            if self.since is not None and self.until is not None and self.since < self.until:
-                yield Stretch(self.since, self.until)
-            return
-        if self.since is not None and self.first_day is not None and self.since < start_of(self.first_day):
-            yield Stretch(self.since, start_of(self.first_day))
-        if self.until is not None and self.end_day is not None and start_of(self.end_day) < self.until:
-            yield Stretch(start_of(self.end_day), self.until)
+    def is_beyond_recorded(self) -> bool:
+        """Say whether the recorded time is what is short."""
+        return self.recorded.since is not None
 
 
-def up_to(at: datetime | None) -> Span:
+def up_to(at: datetime | None) -> Stretch:
     """Return everything up to and including a time; everything for None."""
-    return Span(until=None if at is None else at + TICK)
+    return Stretch(until=None if at is None else at + TICK)
 
 
-def start_of(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
+def pieces(effective: Stretch, recorded: Stretch) -> Iterator[Piece]:
+    """Yield what is in both stretches as pieces; `recorded` has no `since`."""
+    if effective.is_empty:
+        return
+    levels = [(grain, effective.up(grain), recorded.up(grain)) for grain in GRAINS]
+    grain, whole, known = levels[0]
+    if not whole.is_empty:
+        yield Piece(grain, True, whole, known)
+    for (_, whole, known), (grain, finer, finer_known) in itertools.pairwise(levels):
+        for is_added, stretch in _differences(whole, finer):
+            yield Piece(grain, is_added, stretch, finer_known)
+        if not whole.is_empty and finer_known != known:
+            yield Piece(grain, False, whole, Stretch(finer_known.until, known.until))
 
 
-def _first_whole(since: datetime) -> date:
-    day = since.astimezone(UTC).date()
-    return day if start_of(day) == since else day + DAY
+def _differences(whole: Stretch, finer: Stretch) -> Iterator[tuple[bool, Stretch]]:
+    """Yield what has to be added to the whole, and taken from it, to come to the finer."""
+    if whole.is_empty:
+        if not finer.is_empty:
+            yield True, finer
+        return
+    if finer.since != whole.since:
+        yield True, Stretch(finer.since, whole.since)
+    if finer.until != whole.until:
+        yield False, Stretch(finer.until, whole.until)
+
+
+def _up(grain: Grain | None, moment: datetime | None) -> datetime | None:
+    return moment if grain is None or moment is None else grain.up(moment)

@@ -1,10 +1,9 @@
-"""The rows that a request writes beside the balances: transactions, postings, holds, day totals and events."""
+"""The rows that a request writes beside the balances: transactions, postings, holds, period totals and events."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -13,20 +12,21 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
-from myapp.ledger import upsert
+from myapp.ledger import grains, upsert
 from myapp.ledger.events import writing
 from myapp.ledger.model import Effect, Status
-from myapp.ledger.recording import days
+from myapp.ledger.recording import totals
 from myapp.ledger.recording.moving import COUNTERS
 from myapp.ledger.recording.request import Entry, Place, Request, after
-from myapp.ledger.tables import day_totals, events, hold_lines, holds, postings, transactions
+from myapp.ledger.tables import events, hold_lines, holds, period_totals, postings, transactions
 
 Row = dict[str, Any]
 
 INSERT_POSTINGS = sa.insert(postings)
 INSERT_HOLDS = sa.insert(holds)
 INSERT_HOLD_LINES = sa.insert(hold_lines)
-DAY_KEY = ("ledger_id", "account_id", "currency", "effective_day", "recorded_day")
+PERIOD_KEY = tuple(column.name for column in period_totals.primary_key)
+TOTALLED = (*COUNTERS, "lines")
 
 
 def insert_transactions(session: Session, request: Request) -> bool:
@@ -45,7 +45,7 @@ def insert_lines(session: Session, request: Request, places: Sequence[Place]) ->
         session.execute(INSERT_HOLDS, [_hold(request, entry) for entry in new_holds])
         session.execute(INSERT_HOLD_LINES, list(_hold_lines(request)))
     dialect = upsert.dialect_of(session)
-    session.execute(_add_to_days(dialect), list(_day_totals(request, places)))
+    session.execute(_add_to_totals(dialect), list(_period_totals(request, places)))
     session.execute(_insert_events(dialect), [_event(request, entry) for entry in request.entries])
 
 
@@ -121,28 +121,30 @@ def _hold_lines(request: Request) -> Iterable[Row]:
             }
 
 
-def _day_totals(request: Request, places: Sequence[Place]) -> Iterable[Row]:
-    today = request.now.astimezone(UTC).date()
-    for (slot, day), total in days.totals(request).items():
+def _period_totals(request: Request, places: Sequence[Place]) -> Iterable[Row]:
+    today = grains.day_of(request.now)
+    for (slot, grain, effective_from), total in totals.totals(request).items():
         balance = places[slot].balance
         yield {
             "ledger_id": request.ledger.id,
             "account_id": balance.account_id,
             "currency": balance.currency,
-            "effective_day": day,
-            "recorded_day": today,
+            "grain": grain.value,
+            "effective_from": effective_from,
+            "recorded_from": grain.of(today),
             "debits_posted": total.debits,
             "credits_posted": total.credits,
             "debits_pending": total.debits_pending,
             "credits_pending": total.credits_pending,
+            "lines": total.lines,
         }
 
 
 @functools.cache
-def _add_to_days(dialect: str) -> postgresql.Insert:
-    insert = upsert.insert(dialect, day_totals)
+def _add_to_totals(dialect: str) -> postgresql.Insert:
+    insert = upsert.insert(dialect, period_totals)
     return insert.on_conflict_do_update(
-        index_elements=DAY_KEY, set_={name: day_totals.c[name] + insert.excluded[name] for name in COUNTERS}
+        index_elements=PERIOD_KEY, set_={name: period_totals.c[name] + insert.excluded[name] for name in TOTALLED}
     )
 
 

@@ -9,21 +9,22 @@ from __future__ import annotations
 import importlib.resources
 import json
 import re
+import string
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from myapp.errors import MyappError
-from myapp.ledger import idempotency, tables
+from myapp.ledger import grains, idempotency, tables
 from myapp.ledger.model import AccountType, Side
 from myapp.ledger.plan import Plan, Slot
-from myapp.ledger.recording import days, indexing, limits, parties, refusals, steps
+from myapp.ledger.recording import indexing, limits, parties, refusals, steps, totals
 from myapp.ledger.recording.request import Balance, Key, Place, Request
 
 PARAMETER = re.compile(r"%\((\w+)\)s")
+MARKS = string.digits + string.ascii_letters
 
 
 def _compact(text: str) -> tuple[str, Mapping[str, str]]:
@@ -34,9 +35,9 @@ def _compact(text: str) -> tuple[str, Mapping[str, str]]:
     """
     text = " ".join(re.sub(r"--.*", "", text).split())
     text = re.sub(r" ?([(),=<>+*-]) ?", r"\1", text)
-    local = {name: f"_{number}" for number, name in enumerate(_local_names(text))}
+    local = {name: f"_{mark}" for mark, name in zip(MARKS, _local_names(text))}
     text = re.sub(r"(?<!%\()\b(?<!AS )[a-z_]+\b", lambda found: local.get(found[0], found[0]), text)
-    names = {name: str(number) for number, name in enumerate(dict.fromkeys(PARAMETER.findall(text)))}
+    names = {name: mark for mark, name in zip(MARKS, dict.fromkeys(PARAMETER.findall(text)))}
     return PARAMETER.sub(lambda found: f"%({names[found[1]]})s", text), names
 
 
@@ -102,7 +103,7 @@ def _parameters(request: Request) -> dict[str, object]:
         _of_slots(request.plan.slots),
         _of_transactions(request),
         _of_lines(request.plan),
-        _of_days(request),
+        _of_periods(request),
     )
     return {NAMES[name]: value for part in parts for name, value in part.items()}
 
@@ -120,7 +121,6 @@ def _of_request(request: Request) -> dict[str, object]:
         "new_exponents": _integers(request.first_used[code] for code in sorted(request.first_used)),
         "effective_min": request.effective_first,
         "is_late": request.is_late,
-        "today": request.now.astimezone(UTC).date(),
         "slot_count": len(request.plan.slots),
         "transaction_count": len(request.entries),
     }
@@ -160,13 +160,17 @@ def _of_lines(plan: Plan) -> dict[str, object]:
     }
 
 
-def _of_days(request: Request) -> dict[str, object]:
-    added = days.totals(request)
+def _of_periods(request: Request) -> dict[str, object]:
+    added = totals.totals(request)
+    today = grains.day_of(request.now)
     return {
-        "day_slots": _integers(slot + 1 for slot, _ in added),
-        "days": [day for _, day in added],
-        "day_debits": _integers(total.debits for total in added.values()),
-        "day_credits": _integers(total.credits for total in added.values()),
+        "period_slots": _integers(period.slot + 1 for period in added),
+        "grains": [period.grain.value for period in added],
+        "effective_from": [period.effective_from for period in added],
+        "recorded_from": [period.grain.of(today) for period in added],
+        "period_debits": _integers(total.debits for total in added.values()),
+        "period_credits": _integers(total.credits for total in added.values()),
+        "period_lines": _integers(total.lines for total in added.values()),
     }
 
 

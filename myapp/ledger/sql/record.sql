@@ -4,8 +4,8 @@
 -- slot_currencies, debits, credits, counts. One for each transaction: ids, references, effective, descriptions,
 -- metadata. One for each line: places and slots (where its transaction and slot are in those arrays, from one),
 -- line_numbers, currencies, amounts (a credit is negative), and what of its slot the later lines still add:
--- debits_left, credits_left, counts_left. One for each slot and effective day: day_slots, days, day_debits, day_credits.
--- New currencies: new_currencies, new_exponents.
+-- debits_left, credits_left, counts_left. One for each slot and period: period_slots, grains, effective_from,
+-- recorded_from, period_debits, period_credits, period_lines. New currencies: new_currencies, new_exponents.
 --
 -- Locks, in the order of Note [Lock order] in recording/steps.py: the key, currencies, for a past effective time the
 -- ledger, transactions by reference, balances by account id and currency, and, at the very end, the accounts of new
@@ -89,10 +89,10 @@ by_slot AS (
   SELECT array_agg(type ORDER BY slot) AS types, array_agg(rank ORDER BY slot) AS ranks FROM slots
 ),
 by_rank AS (
-  SELECT array_agg(b ORDER BY b) AS balances, count(*) AS balance_count FROM moved
+  SELECT array_agg(b ORDER BY b) AS balances FROM moved
 ),
 complete AS (
-  SELECT balances, ranks FROM by_slot, by_rank WHERE balance_count = %(slot_count)s
+  SELECT balances, ranks FROM by_slot, by_rank WHERE cardinality(balances) = %(slot_count)s
 ),
 written AS (
   INSERT INTO postings (
@@ -114,18 +114,19 @@ written AS (
     LATERAL (SELECT balances[ranks[slot]]) i (r)
 ),
 totalled AS (
-  INSERT INTO day_totals AS t (
-    ledger_id, account_id, currency, effective_day, recorded_day, debits_posted, credits_posted,
-    debits_pending, credits_pending
+  INSERT INTO period_totals AS t (
+    ledger_id, account_id, currency, grain, effective_from, recorded_from, debits_posted, credits_posted, lines
   )
-  SELECT %(ledger_id)s, (r).account_id, (r).currency, day, %(today)s::date, debits, credits, 0, 0
+  SELECT %(ledger_id)s, (r).account_id, (r).currency, period, since, recorded_since, debits, credits, added
   FROM complete, unnest(
-    %(day_slots)s::int4[], %(days)s::date[], %(day_debits)s::int8[], %(day_credits)s::int8[]
-  ) d (slot, day, debits, credits),
+    %(period_slots)s::int4[], %(grains)s::text[], %(effective_from)s::date[], %(recorded_from)s::date[],
+    %(period_debits)s::int8[], %(period_credits)s::int8[], %(period_lines)s::int8[]
+  ) p (slot, period, since, recorded_since, debits, credits, added),
     LATERAL (SELECT balances[ranks[slot]]) i (r)
-  ON CONFLICT ON CONSTRAINT pk_day_totals DO UPDATE
+  ON CONFLICT ON CONSTRAINT pk_period_totals DO UPDATE
   SET debits_posted = t.debits_posted + excluded.debits_posted,
-    credits_posted = t.credits_posted + excluded.credits_posted
+    credits_posted = t.credits_posted + excluded.credits_posted,
+    lines = t.lines + excluded.lines
 ),
 announced AS (
   INSERT INTO events (ledger_id, id, place, type, payload, recorded_at)
@@ -135,5 +136,5 @@ announced AS (
 SELECT EXISTS (SELECT FROM go) AS is_ours,
   (SELECT count(*) FROM slots) AS account_count,
   (SELECT count(*) FROM recorded) AS transaction_count,
-  types, ranks, balance_count, to_json(balances) AS balances
+  types, ranks, to_json(balances) AS balances
 FROM by_slot, by_rank

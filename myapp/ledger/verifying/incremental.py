@@ -15,8 +15,9 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from myapp.ledger.grains import Grain
 from myapp.ledger.model import Ledger
-from myapp.ledger.verifying import bank, check, checkpoints, days, walk
+from myapp.ledger.verifying import bank, check, checkpoints, totals, walk
 from myapp.ledger.verifying.check import Check
 from myapp.ledger.verifying.checkpoints import Checkpoint
 
@@ -70,7 +71,7 @@ def run(reading: Opening, writing: Opening, ledger: Ledger, *, now: datetime, pr
     """Verify the events since the checkpoint, and move it if all holds; `progress` is told each number reached."""
     with reading() as session:
         start = reached = checkpoints.find(session, ledger)
-    violations: dict[str, list[str]] = {name: [] for name in (*walk.NAMES, days.SUMS)}
+    violations: dict[str, list[str]] = {name: [] for name in (*walk.NAMES, totals.DAYS, totals.MONTHS)}
     compared = {"events": 0, "postings": 0}
     lap = _Lap()
     unsettled = _Unsettled()
@@ -89,7 +90,8 @@ def run(reading: Opening, writing: Opening, ledger: Ledger, *, now: datetime, pr
         compared["postings"] += walked.postings
         progress(reached.last_seq)
         if is_last or lap.events >= LAP_EVENTS:
-            violations[days.SUMS] += _compare_days(reading, ledger, lap)
+            violations[totals.DAYS] += _compare_days(reading, ledger, lap)
+            violations[totals.MONTHS] += _compare_months(reading, ledger, lap)
             if is_last:
                 violations[bank.MATCHES] += unsettled.violations(reading, ledger, reached)
             may_save = is_last or not unsettled
@@ -104,4 +106,13 @@ def run(reading: Opening, writing: Opening, ledger: Ledger, *, now: datetime, pr
 def _compare_days(reading: Opening, ledger: Ledger, lap: _Lap) -> Iterator[str]:
     for day, account_ids in sorted(lap.days.items()):
         with reading() as session:
-            yield from days.violations_of(session, ledger, day, sorted(account_ids))
+            yield from totals.violations_of_day(session, ledger, day, sorted(account_ids))
+
+
+def _compare_months(reading: Opening, ledger: Ledger, lap: _Lap) -> Iterator[str]:
+    months: dict[date, set[UUID]] = {}
+    for day, account_ids in lap.days.items():
+        months.setdefault(Grain.MONTH.of(day), set()).update(account_ids)
+    for month, account_ids in sorted(months.items()):
+        with reading() as session:
+            yield from totals.violations_of_month(session, ledger, month, sorted(account_ids))

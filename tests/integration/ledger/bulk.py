@@ -43,17 +43,22 @@ POSTINGS = """
       AND a.path = CASE lines.n % 4 WHEN 2 THEN 'busy' WHEN 3 THEN 'busy' ELSE 'other-' || (lines.n / 4 % {others}) END
     WHERE t.ledger_id = :ledger_id
 """
-DAY_OF = {"postgresql": "({} AT TIME ZONE 'UTC')::date", "sqlite": "substr({}, 1, 10)"}
+FIRST_OF = {
+    "postgresql": {
+        "day": "(p.effective_at AT TIME ZONE 'UTC')::date",
+        "month": "date_trunc('month', p.effective_at AT TIME ZONE 'UTC')::date",
+    },
+    "sqlite": {"day": "substr(p.effective_at, 1, 10)", "month": "substr(p.effective_at, 1, 8) || '01'"},
+}
 TOTALS = """
-    INSERT INTO day_totals (
-      ledger_id, account_id, currency, effective_day, recorded_day,
-      debits_posted, credits_posted, debits_pending, credits_pending
+    INSERT INTO period_totals (
+      ledger_id, account_id, currency, grain, effective_from, recorded_from, debits_posted, credits_posted, lines
     )
-    SELECT p.ledger_id, p.account_id, p.currency, {day}, {day},
-      sum(CASE WHEN p.side = 'debit' THEN 1 ELSE 0 END), sum(CASE WHEN p.side = 'debit' THEN 0 ELSE 1 END), 0, 0
+    SELECT p.ledger_id, p.account_id, p.currency, '{grain}', {first}, {first},
+      sum(CASE WHEN p.side = 'debit' THEN 1 ELSE 0 END), sum(CASE WHEN p.side = 'debit' THEN 0 ELSE 1 END), count(*)
     FROM postings p
     WHERE p.ledger_id = :ledger_id
-    GROUP BY p.ledger_id, p.account_id, p.currency, {day}
+    GROUP BY p.ledger_id, p.account_id, p.currency, {first}
 """
 
 
@@ -77,7 +82,7 @@ def lay(session: Session, ledger: Ledger, *, days: int, lines: int) -> Sequence[
     series, effective = SERIES[dialect].format(last=lines - 1), EFFECTIVE[dialect].format(lines=lines)
     for statement in (
         POSTINGS.format(zeros=ZEROS, series=series, effective=effective, others=OTHERS),
-        TOTALS.format(day=DAY_OF[dialect].format("p.effective_at")),
+        *(TOTALS.format(grain=grain, first=first) for grain, first in FIRST_OF[dialect].items()),
     ):
         bound = sa.text(statement.replace(":%M", r"\:%M").replace(":%f", r"\:%f").replace("::date", r"\:\:date"))
         session.execute(bound.bindparams(sa.bindparam("ledger_id", ledger.id, tables.ledgers.c.id.type)))

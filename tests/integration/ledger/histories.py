@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from myapp.ledger import ids, tables
+from myapp.ledger.grains import Grain
 from myapp.ledger.model import AMOUNT_MINOR_MAX, Counters, Effect, Ledger, Side
 from myapp.ledger.queries.deltas import COUNTERS
 
@@ -24,13 +25,20 @@ FIRST = datetime(2026, 2, 27, tzinfo=UTC)
 ACCOUNTS = 3
 CURRENCIES = ("JPY", "USD")
 
-# Around the ends of four days, each to the microsecond, and in between; one long before and one long after.
+# Around the ends of four days, of which one ends a month, each to the microsecond, and in between; one in each of the
+# months beside them, one long before and one long after.
 INSTANTS = [
     FIRST + timedelta(days=day, hours=hours, microseconds=microseconds)
     for day in range(4)
     for hours, microseconds in [(0, -1), (0, 0), (0, 1), (0, 999), (0, 1000), (7, 0), (12, 0)]
 ]
-INSTANTS += [datetime(1970, 1, 1, tzinfo=UTC), datetime(2999, 12, 31, 23, 59, 59, tzinfo=UTC)]
+INSTANTS += [
+    datetime(1970, 1, 1, tzinfo=UTC),
+    datetime(2026, 1, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    datetime(2026, 3, 31, 1, tzinfo=UTC),
+    datetime(2026, 4, 1, tzinfo=UTC),
+    datetime(2999, 12, 31, 23, 59, 59, tzinfo=UTC),
+]
 instants = st.sampled_from(INSTANTS)
 
 
@@ -94,14 +102,17 @@ def write(session: Session, ledger: Ledger, history: Sequence[Entry]) -> Sequenc
         transactions.append(_transaction(entry, transaction_id))
         postings.append(_posting(entry, transaction_id, key[0], versions[key]))
         for name, delta in zip(COUNTERS, entry.deltas, strict=True):
-            totals[*key, entry.effective_at.date(), entry.recorded_at.date(), name] += delta
+            for grain in Grain:
+                totals[*key, grain, *_period(grain, entry), name] += delta
+        for grain in Grain:
+            totals[*key, grain, *_period(grain, entry), "lines"] += 1
     now = {key: Counters() for key in versions} | {
         (account_ids[number], currency): held for (number, currency), held in total(history).items()
     }
     _insert(session, ledger, tables.balances, [_balance(key, now[key], versions[key]) for key in versions])
     _insert(session, ledger, tables.transactions, transactions)
     _insert(session, ledger, tables.postings, postings)
-    _insert(session, ledger, tables.day_totals, _day_totals(totals))
+    _insert(session, ledger, tables.period_totals, _period_totals(totals))
     return account_ids
 
 
@@ -141,17 +152,13 @@ def _balance(key: tuple[UUID, str], held: Counters, version: int) -> Mapping[str
     return {"account_id": key[0], "currency": key[1], "version": version, **counters}
 
 
-def _day_totals(totals: Mapping[tuple[Any, ...], int]) -> Sequence[Mapping[str, Any]]:
+def _period(grain: Grain, entry: Entry) -> tuple[date, date]:
+    return grain.of(entry.effective_at.date()), grain.of(entry.recorded_at.date())
+
+
+def _period_totals(totals: Mapping[tuple[Any, ...], int]) -> Sequence[Mapping[str, Any]]:
+    names = ("account_id", "currency", "grain", "effective_from", "recorded_from")
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for (account_id, currency, effective_day, recorded_day, name), delta in totals.items():
-        row = rows.setdefault(
-            (account_id, currency, effective_day, recorded_day),
-            {
-                "account_id": account_id,
-                "currency": currency,
-                "effective_day": effective_day,
-                "recorded_day": recorded_day,
-            },
-        )
-        row[name] = delta
+    for (*key, name), delta in totals.items():
+        rows.setdefault(tuple(key), dict(zip(names, key, strict=True)))[name] = delta
     return list(rows.values())

@@ -185,5 +185,7 @@ def test_is_that_of_the_commits_without_a_gap_for_every_follower(
     inversions = sum(a > b for a, b in itertools.combinations(drawn, 2))
     missed = len(seq_of.keys() - read_by_places)
     log.info("%s: %d events, %d inversions, %d missed by places", dialect, len(drawn), inversions, missed)
-    # One writer at a time commits in the order in which it drew. Several do not, and who trusts in that misses some.
-    assert (inversions > 0, missed > 0) == ((False, False) if dialect == "sqlite" else (True, True))
+    # One writer at a time commits in the order in which it drew, several do not. How many a reader who trusts in the
+    # places misses is luck: it may come late enough each time. That it can is held by test_events.py.
+    assert (inversions > 0) == (dialect != "sqlite")
+    assert missed == 0 or dialect != "sqlite"

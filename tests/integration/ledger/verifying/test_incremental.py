@@ -20,6 +20,7 @@ from tests.integration.ledger.desk import NOW, Desk, limits, transfer
 from tests.integration.ledger.test_verify import TAMPERING
 
 balances, events, postings, transactions = tables.balances, tables.events, tables.postings, tables.transactions
+period_totals = tables.period_totals
 
 # They hold where the others do, by induction; the last is for a whole run.
 IMPLIED = {"ledger-balances", "counters-are-sums", "accounts-agree"}
@@ -144,9 +145,12 @@ class TestVerifyNew:
         assert violated(till) == {"events-are-complete"}
 
     def test_sees_a_day_total_that_is_wrong(self, till: Desk) -> None:
-        tamper(till, sa.update(tables.day_totals).values(debits_posted=tables.day_totals.c.debits_posted + 1))
+        more = {"debits_posted": period_totals.c.debits_posted + 1}
+        tamper(till, sa.update(period_totals).where(period_totals.c.grain == "month").values(more))
+        assert violated(till) == {"month-totals-are-sums"}
 
-        assert violated(till) == {"day-totals-are-sums"}
+        tamper(till, sa.update(period_totals).values(more))
+        assert violated(till) == {"day-totals-are-sums", "month-totals-are-sums"}
 
     def test_goes_on_over_many_portions(self, till: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(walk, "EVENTS_AT_ONCE", 2)
