@@ -35,7 +35,6 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from myapp.ledger import chunks, grains, ids, tables, upsert
-from myapp.ledger.columns import Id
 from myapp.ledger.model import Counters, Ledger
 from myapp.ledger.queries import deltas, spans
 from myapp.ledger.queries.spans import Piece, Stretch

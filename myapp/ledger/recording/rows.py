@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,9 +12,10 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
-from myapp.ledger import grains, upsert
+from myapp.ledger import errors, grains, upsert
+from myapp.ledger.columns import Int64
 from myapp.ledger.events import writing
-from myapp.ledger.model import Effect, Status
+from myapp.ledger.model import AMOUNT_MINOR_MAX, Effect, Status
 from myapp.ledger.recording import totals
 from myapp.ledger.recording.moving import COUNTERS
 from myapp.ledger.recording.request import Entry, Place, Request, after
@@ -27,6 +28,7 @@ INSERT_HOLDS = sa.insert(holds)
 INSERT_HOLD_LINES = sa.insert(hold_lines)
 PERIOD_KEY = tuple(column.name for column in period_totals.primary_key)
 TOTALLED = (*COUNTERS, "lines")
+PENDING = ("debits_pending", "credits_pending")
 
 
 def insert_transactions(session: Session, request: Request) -> bool:
@@ -45,7 +47,7 @@ def insert_lines(session: Session, request: Request, places: Sequence[Place]) ->
         session.execute(INSERT_HOLDS, [_hold(request, entry) for entry in new_holds])
         session.execute(INSERT_HOLD_LINES, list(_hold_lines(request)))
     dialect = upsert.dialect_of(session)
-    session.execute(_add_to_totals(dialect), list(_period_totals(request, places)))
+    _add_to_totals(session, request, places)
     session.execute(_insert_events(dialect), [_event(request, entry) for entry in request.entries])
 
 
@@ -140,12 +142,34 @@ def _period_totals(request: Request, places: Sequence[Place]) -> Iterable[Row]:
         }
 
 
+def _add_to_totals(session: Session, request: Request, places: Sequence[Place]) -> None:
+    """Add to the period totals.
+
+    What is posted fits wherever it fits its balance. What is pending need not: a hold may be made with effect in a
+    period, and be given back in another, again and again.
+    """
+    added = list(_period_totals(request, places))
+    result = session.execute(_add_where_it_fits(upsert.dialect_of(session)), added)
+    if cast("sa.CursorResult[Any]", result).rowcount < len(added):
+        raise errors.AmountOutOfRange(
+            "What is pending with effect on one day, or in one month, would not fit in 64 bits."
+        )
+
+
 @functools.cache
-def _add_to_totals(dialect: str) -> postgresql.Insert:
+def _add_where_it_fits(dialect: str) -> postgresql.Insert:
     insert = upsert.insert(dialect, period_totals)
-    return insert.on_conflict_do_update(
-        index_elements=PERIOD_KEY, set_={name: period_totals.c[name] + insert.excluded[name] for name in TOTALLED}
+    adding = insert.on_conflict_do_update(
+        index_elements=PERIOD_KEY,
+        set_={name: period_totals.c[name] + insert.excluded[name] for name in TOTALLED},
+        where=sa.and_(*(_fits(period_totals.c[name], insert.excluded[name]) for name in PENDING)),
     )
+    return adding.execution_options(preserve_rowcount=True)
+
+
+def _fits(held: sa.ColumnElement[int], added: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    most = sa.literal(AMOUNT_MINOR_MAX, Int64)
+    return sa.case((added < 0, held >= -most - added), else_=held <= most - added)
 
 
 @functools.cache

@@ -35,9 +35,9 @@ def _compact(text: str) -> tuple[str, Mapping[str, str]]:
     """
     text = " ".join(re.sub(r"--.*", "", text).split())
     text = re.sub(r" ?([(),=<>+*-]) ?", r"\1", text)
-    local = {name: f"_{mark}" for mark, name in zip(MARKS, _local_names(text))}
+    local = {name: f"_{mark}" for mark, name in zip(MARKS, _local_names(text), strict=False)}
     text = re.sub(r"(?<!%\()\b(?<!AS )[a-z_]+\b", lambda found: local.get(found[0], found[0]), text)
-    names = {name: mark for mark, name in zip(MARKS, dict.fromkeys(PARAMETER.findall(text)))}
+    names = {name: mark for mark, name in zip(MARKS, dict.fromkeys(PARAMETER.findall(text)), strict=False)}
     return PARAMETER.sub(lambda found: f"%({names[found[1]]})s", text), names
 
 

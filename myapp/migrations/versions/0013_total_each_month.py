@@ -103,7 +103,7 @@ def _create_period_totals() -> None:
             "ledger_id", "account_id", "grain", "effective_from", "recorded_from", "currency", name="pk_period_totals"
         ),
         sa.ForeignKeyConstraint(BALANCE, [f"balances.{name}" for name in BALANCE], name="fk_period_totals_balances"),
-        sa.CheckConstraint("grain IN ('day', 'month')", name="ck_period_totals_grain"),
+        sa.CheckConstraint("grain IN ('day', 'month')", name=op.f("ck_period_totals_grain")),
         postgresql_with={"fillfactor": 70},
         sqlite_strict=True,
         sqlite_with_rowid=False,

@@ -77,14 +77,14 @@ class TestBalancesAt:
     def test_are_exact_where_what_is_pending_is_more_than_a_counter_holds_for_a_while(
         self, sessions: sessionmaker[Session], ledger: Ledger
     ) -> None:
-        # Three holds on days of their own; that each is given back before the next is made counts later only.
+        # Three holds in months of their own; that each is given back before the next is made counts later only.
         held = [
-            Entry(0, "USD", Side.DEBIT, Effect.PENDING, AMOUNT_MINOR_MAX, NOW + timedelta(days=day), NOW)
-            for day in range(3)
+            Entry(0, "USD", Side.DEBIT, Effect.PENDING, AMOUNT_MINOR_MAX, NOW + timedelta(days=31 * month), NOW)
+            for month in range(3)
         ]
         with scope.session_scope(sessions) as session, scope.discarded(session):
             account_ids = histories.write(session, ledger, held)
-            found = queries.balances_at(session, ledger, account_ids, at=NOW + timedelta(days=9), known_at=None)
+            found = queries.balances_at(session, ledger, account_ids, at=NOW + timedelta(days=99), known_at=None)
 
         assert found == {(account_ids[0], "USD"): Counters(debits_pending=3 * AMOUNT_MINOR_MAX)}
 

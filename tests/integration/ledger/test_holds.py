@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -69,6 +70,16 @@ class TestAHold:
     def test_is_due_before_it_expires(self, counter: Counter) -> None:
         counter.refused("validation-failed", lambda: counter.hold("1", expires_at=NOW), index=0)
         counter.refused("validation-failed", lambda: counter.record(transfer("1", expires_at=SOON)), index=0)
+
+    def test_in_a_period_of_the_past_that_has_no_room_for_it_is_refused(self, counter: Counter) -> None:
+        counter.open("assets:vault")
+        late = partial(transfer, into="assets:vault", pending=True, effective_at=NOW - timedelta(days=40))
+        for _ in range(2):
+            # Given back with effect now, so that it stays pending in its own period.
+            counter.void(*counter.record(late("46000000000000000")).transactions)
+
+        counter.refused("amount-out-of-range", lambda: counter.record(late("1000000000000000")))
+        assert counter.violations() == []
 
     def test_can_be_tried(self, counter: Counter) -> None:
         before = counter.rows()

@@ -1,4 +1,4 @@
-"""Pieces of whole periods: what is in the stretches is counted once by all of them together, and all else not at all."""
+"""Pieces of whole periods: what is in the stretches is counted once by all of them together, all else not at all."""
 
 from __future__ import annotations
 
