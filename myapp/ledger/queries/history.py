@@ -34,7 +34,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from myapp.ledger import chunks, grains, ids, tables, upsert
+from myapp.ledger import grains, ids, tables, upsert
 from myapp.ledger.model import Counters, Ledger
 from myapp.ledger.queries import deltas, spans
 from myapp.ledger.queries.spans import Piece, Stretch
@@ -45,8 +45,8 @@ accounts, balances, period_totals, postings = tables.accounts, tables.balances, 
 # it is taken in two halves. What is posted only grows, and the balance has room for all of it.
 HALF = 1 << 32
 
-# The months, and of days and of postings: from a time on, up to one, and up to what was known.
-PIECES_MAX = 7
+# Each is named in up to seven pieces, and SQLite takes 32,766 parameters in a statement.
+ACCOUNTS_AT_ONCE = 2_500
 
 Balances = Mapping[tuple[UUID, str], Counters]
 
@@ -117,7 +117,8 @@ def _portions(account_ids: Collection[UUID] | None) -> Iterator[Sequence[UUID] |
     if account_ids is None:
         yield None
     elif account_ids:
-        yield from chunks.of(sorted(account_ids), times=PIECES_MAX)
+        ordered = sorted(account_ids)
+        yield from (ordered[place : place + ACCOUNTS_AT_ONCE] for place in range(0, len(ordered), ACCOUNTS_AT_ONCE))
 
 
 def _sums(reader: _Reader, pieces: Sequence[Piece]) -> sa.Select[Any]:

@@ -1,4 +1,4 @@
-"""What a balance at a time costs: its days, and the postings of a day that it ends within; never its whole history.
+"""What a balance at a time costs: its months, the days to the end of one, and the postings to the end of a day.
 
 The cost is counted, not timed: rows read by each table's scans on PostgreSQL, steps of the virtual machine on SQLite.
 """
@@ -9,7 +9,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +32,10 @@ LINES_SHORT = 80
 LINES_LONG = 2_000
 DAY_END = FIRST_DAY + timedelta(days=90, microseconds=-1)
 NOON = FIRST_DAY + timedelta(days=90, hours=12)
+# Of a history of months and of one of years: how many days, and lines on each.
+OF_MONTHS, OF_YEARS, LINES_FEW = 70, 3_700, 8
+MONTHS_MORE = 120
+DAYS_OF_MONTH = 31
 STEPS_COUNTED = 10
 PAGE = 50
 LAYING_SECONDS = 300
@@ -58,18 +62,16 @@ def sessions(dialect: str, fresh_database_url: Callable[[str], str]) -> Iterator
     engine.dispose()
 
 
-def book(sessions: sessionmaker[Session], *, lines: int) -> Book:
+def book(sessions: sessionmaker[Session], *, lines: int, days: int = DAYS) -> Book:
     with scope.session_scope(sessions, timeout_seconds=LAYING_SECONDS) as session:
-        ledger = operations.create_ledger(session, f"lines-{lines}", metadata={}, now=FIRST_DAY)
-        return Book(ledger, bulk.lay(session, ledger, days=DAYS, lines=lines)[0])
+        ledger = operations.create_ledger(session, f"{lines}-on-{days}", metadata={}, now=FIRST_DAY)
+        return Book(ledger, bulk.lay(session, ledger, days=days, lines=lines)[0])
 
 
-def books(sessions: sessionmaker[Session]) -> tuple[Book, Book]:
-    """Return a short book and a long one that is newer than the last ANALYZE. See Note [Plans for a new ledger]."""
-    short = book(sessions, lines=LINES_SHORT)
+def analyze(sessions: sessionmaker[Session]) -> None:
+    """Let what comes later be newer than the last ANALYZE. See Note [Plans for a new ledger]."""
     with scope.session_scope(sessions) as session:
         session.execute(sa.text("ANALYZE"))
-    return short, book(sessions, lines=LINES_LONG)
 
 
 def cost(sessions: sessionmaker[Session], read: Read) -> Mapping[str, int]:
@@ -134,7 +136,9 @@ TIMES = {
 def test_a_balance_or_a_page_costs_its_days_and_one_days_postings(
     sessions: sessionmaker[Session],
 ) -> None:
-    short, long = books(sessions)
+    short = book(sessions, lines=LINES_SHORT)
+    analyze(sessions)
+    long = book(sessions, lines=LINES_LONG)
 
     for times, all_accounts in itertools.product(TIMES.values(), [False, True]):
         at_day_end = cost(sessions, balance(long, all_accounts=all_accounts, **times(DAY_END)))
@@ -152,6 +156,25 @@ def test_a_balance_or_a_page_costs_its_days_and_one_days_postings(
         assert middle["postings"] <= PAGE + LINES_LONG // 2
     else:
         assert middle["all"] <= (PAGE + DAYS + LINES_LONG // 2) * STEPS_PER_ROW
+
+
+def test_a_balance_after_years_costs_a_row_more_for_each_month(sessions: sessionmaker[Session]) -> None:
+    months = book(sessions, lines=LINES_FEW, days=OF_MONTHS)
+    analyze(sessions)
+    years = book(sessions, lines=LINES_FEW, days=OF_YEARS)
+
+    for times, all_accounts in itertools.product(TIMES.values(), [False, True]):
+        accounts_read = 1 + LINES_FEW // 4 if all_accounts else 1
+        of_months = cost(sessions, balance(months, all_accounts=all_accounts, **times(noon_of(OF_MONTHS - 10))))
+        of_years = cost(sessions, balance(years, all_accounts=all_accounts, **times(noon_of(OF_YEARS - 10))))
+
+        more = accounts_read * (MONTHS_MORE + DAYS_OF_MONTH * len(times(NOON)))
+        assert of_years["period_totals"] <= of_months["period_totals"] + more, (of_months, of_years)
+        assert of_years["all"] <= of_months["all"] + more * STEPS_PER_ROW, (of_months, of_years)
+
+
+def noon_of(day: int) -> datetime:
+    return FIRST_DAY + timedelta(days=day, hours=12)
 
 
 def statement(book: Book) -> Read:
