@@ -79,7 +79,8 @@ def with_types(path: Path, into: Path) -> Path:
     lines = [f"account {name}  ; type:{letter or given[name.partition(':')[0]]}" for name, letter in letters.items()]
     lines += [f"account without lines:{letter}  ; type:{letter}" for letter in HLEDGER_TYPES]
     journal = into / f"typed-{path.stem}.journal"
-    journal.write_text("\n".join([*lines, f"include {path}", ""]), encoding="utf-8")
+    # Of each type, what was declared last replaces what other files declared.
+    journal.write_text("\n".join([f"include {path}", *lines, ""]), encoding="utf-8")
     return journal
 
 
