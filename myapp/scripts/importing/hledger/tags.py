@@ -6,6 +6,7 @@ A posting has its own tags first, then its account's, then those of the accounts
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote
 
@@ -28,16 +29,28 @@ def noted(pairs: Iterable[tuple[str, str]]) -> Mapping[str, str]:
 
 def of_posting(posting: printed.Posting) -> printed.Tags:
     """Return the tags that are written at the posting."""
-    names = set(_TAG.findall(posting.pcomment))
-    return [tag for tag in posting.ptags if tag[0] in names]
+    return _divided(posting)[0]
 
 
 def of_account(posting: printed.Posting) -> printed.Tags:
     """Return the tags of the posting's account; in an export of our own, each account's begin with its path."""
-    names = set(_TAG.findall(posting.pcomment))
-    tags = [tag for tag in posting.ptags if tag[0] not in names]
+    tags = _divided(posting)[1]
     paths = [place for place, (name, _) in enumerate(tags) if name == notes.PATH]
     return tags[: paths[1]] if len(paths) > 1 else tags
+
+
+def _divided(posting: printed.Posting) -> tuple[printed.Tags, printed.Tags]:
+    """Return the posting's tags and its account's: of one name, as many are the posting's as its comment has."""
+    written = Counter(_TAG.findall(posting.pcomment))
+    own: printed.Tags = []
+    rest: printed.Tags = []
+    for tag in posting.ptags:
+        if written[tag[0]] > 0:
+            written[tag[0]] -= 1
+            own.append(tag)
+        else:
+            rest.append(tag)
+    return own, rest
 
 
 def words(comment: str) -> str:

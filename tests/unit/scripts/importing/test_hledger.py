@@ -83,6 +83,15 @@ def test_the_tags_of_the_account_above_are_not_those_of_the_account(tmp_path):
     assert plan.accounts[0].account.metadata == {"k": "own"}
 
 
+def test_an_account_keeps_its_tags_where_a_posting_has_some_of_the_same_names(tmp_path):
+    """hledger prints the posting's first."""
+    tags = [["type", "X"], ["k", "line's"], ["type", "A"], ["k", "account's"]]
+    plan = plan_of(tmp_path, transaction(*paid("bank", ptags=tags, pcomment="type:X, k:line's")))
+    (bank, _) = (each.account for each in plan.accounts)
+    assert (bank.type.value, bank.metadata) == ("asset", {"k": "account's"})
+    assert plan.transactions[0].wanted.metadata == {"hledger.line.0.type": "X", "hledger.line.0.k": "line's"}
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
