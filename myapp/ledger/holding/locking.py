@@ -6,7 +6,7 @@ constraint on what remains refuses.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -68,7 +68,7 @@ def lock(
         UnknownHold: there is no transaction with such an id; `index` is its place.
         NotPending: one of them is no hold, or was posted, voided or has expired by `now`; `index` is its place.
     """
-    rows = {row.transaction_id: row for row in _lock(session, ledger, sorted(set(hold_ids)))}
+    rows = {row.transaction_id: row for row in lock_rows(session, ledger, sorted(set(hold_ids)))}
     for index, hold_id in enumerate(hold_ids):
         row = rows.get(hold_id)
         if row is None:
@@ -79,6 +79,15 @@ def lock(
         if judges_expiry and row.expires_at is not None and row.expires_at <= now:
             raise errors.NotPending(f"The hold {hold_id} expired at {row.expires_at.isoformat()}.", index=index)
     return _read(session, ledger, list(rows.values()))
+
+
+def lock_rows(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) -> Sequence[AnyRow]:
+    """Lock those of the sorted ids that are holds, whatever became of them, and return their rows."""
+    query = sa.select(holds).order_by(holds.c.transaction_id).with_for_update(key_share=True)
+    query = query.where(holds.c.ledger_id == ledger.id)
+    return [
+        row for some in chunks.of(hold_ids) for row in session.execute(query.where(holds.c.transaction_id.in_(some)))
+    ]
 
 
 def lock_expired(
@@ -115,12 +124,6 @@ def write_back(session: Session, ledger: Ledger, changed: Collection[Hold]) -> N
             for line in hold.lines
         ],
     )
-
-
-def _lock(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) -> Iterator[AnyRow]:
-    query = sa.select(holds).order_by(holds.c.transaction_id).with_for_update(key_share=True)
-    for some in chunks.of(hold_ids):
-        yield from session.execute(query.where(holds.c.ledger_id == ledger.id, holds.c.transaction_id.in_(some)))
 
 
 def _require_few_lines(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) -> None:
