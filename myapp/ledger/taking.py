@@ -23,13 +23,19 @@ from sqlalchemy.orm import Session
 from myapp.ledger import chunks, currencies, ids, reversing, upsert
 from myapp.ledger.holding import locking
 from myapp.ledger.model import Ledger
-from myapp.ledger.plan import Plan
 from myapp.ledger.queries import by_key
-from myapp.ledger.recording import moving, parties, rows
-from myapp.ledger.recording.request import Entry, Key, Request
-from myapp.ledger.tables import balances, postings, transactions
+from myapp.ledger.recording import moving, parties
+from myapp.ledger.recording.request import Key
+from myapp.ledger.tables import balances, postings
 
-NO_PLAN = Plan(slots=(), lines=())
+# At once, for a row that is written one by one costs as much as the transaction it is for.
+TAKE_REFERENCES = (
+    "INSERT INTO transactions (ledger_id, id, reference, status, effective_at, recorded_at, metadata) "
+    "SELECT %(ledger_id)s::uuid, id, reference, 'posted', %(now)s::timestamptz, %(now)s, '{}' "
+    "FROM unnest(%(ids)s::uuid[], %(references)s::text[]) AS t (id, reference) "
+    'ORDER BY reference COLLATE "C" ON CONFLICT DO NOTHING'
+)
+REMOVE_THEM = "DELETE FROM transactions WHERE ledger_id = %(ledger_id)s::uuid AND id = ANY(%(ids)s::uuid[])"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,15 +72,10 @@ def take(session: Session, ledger: Ledger, needs: Needs, *, now: datetime) -> No
 
 def _take_references(session: Session, ledger: Ledger, references: Sequence[str], *, now: datetime) -> None:
     """See Note [Taking a reference]."""
-    new_ids = ids.new_ids(now, len(references))
-    entries = [
-        Entry(id=new_id, effective_at=now, reference=reference)
-        for new_id, reference in zip(new_ids, references, strict=True)
-    ]
-    rows.insert_transactions(session, Request(ledger=ledger, entries=entries, plan=NO_PLAN, now=now))
-    remove = sa.delete(transactions).where(transactions.c.ledger_id == ledger.id)
-    for some in chunks.of(new_ids):
-        session.execute(remove.where(transactions.c.id.in_(some)))
+    of = {"ledger_id": ledger.id, "ids": list(ids.new_ids(now, len(references)))}
+    connection = session.connection()
+    connection.exec_driver_sql(TAKE_REFERENCES, {**of, "references": list(references), "now": now})
+    connection.exec_driver_sql(REMOVE_THEM, of)
 
 
 def _named(session: Session, ledger: Ledger, named: Set[tuple[str, str]]) -> Set[Key]:
