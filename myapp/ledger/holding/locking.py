@@ -38,6 +38,7 @@ class Hold:
 
     id: UUID
     description: str | None
+    effective_at: datetime
     expires_at: datetime | None
     state: Status
     posts: int
@@ -157,7 +158,7 @@ def _read(session: Session, ledger: Ledger, rows: Sequence[AnyRow]) -> Mapping[U
     lines = _of(session, ledger, postings, postings.c.transaction_id, ids)
     account_ids = sorted({line.account_id for line in lines})
     paths = {row.id: row.path for row in _of(session, ledger, accounts, accounts.c.id, account_ids)}
-    described = {row.id: row.description for row in _of(session, ledger, transactions, transactions.c.id, ids)}
+    made = {row.id: row for row in _of(session, ledger, transactions, transactions.c.id, ids)}
     held: dict[UUID, list[HeldLine]] = {hold_id: [] for hold_id in ids}
     for line in sorted(lines, key=lambda line: line.line):
         held[line.transaction_id].append(
@@ -172,7 +173,8 @@ def _read(session: Session, ledger: Ledger, rows: Sequence[AnyRow]) -> Mapping[U
     return {
         row.transaction_id: Hold(
             id=row.transaction_id,
-            description=described[row.transaction_id],
+            description=made[row.transaction_id].description,
+            effective_at=made[row.transaction_id].effective_at,
             expires_at=row.expires_at,
             state=Status(row.state),
             posts=row.posts,
