@@ -6,7 +6,7 @@ import functools
 import itertools
 import threading
 from collections import Counter as Times
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID, uuid4
 
 import pytest
@@ -32,6 +32,7 @@ pytestmark = [
     pytest.mark.commits,
 ]
 
+PATIENCE_SECONDS = 60.0
 ROUNDS = 4
 # Of deeds of different kinds, so that others have the time to come between.
 RUNS = 4
@@ -41,10 +42,15 @@ Act = Callable[[], object]
 
 
 @pytest.fixture
-def counter(counter: Counter) -> Counter:
-    """Return a counter with money enough for all of it."""
+def counter(counter: Counter, database_url: str) -> Iterator[Counter]:
+    """Return a counter with money enough for all of it, and patience enough for a machine that is busy."""
     counter.record(transfer("9900"))
-    return counter
+    patient = settings.Database(
+        url=database_url, lock_timeout_seconds=PATIENCE_SECONDS, deadline_seconds=PATIENCE_SECONDS
+    )
+    engine = engines.build(patient)
+    yield Counter(factory.build(engine), counter.ledger, counter.form)
+    engine.dispose()
 
 
 def happened(*deeds: Deed) -> list[Happened]:
