@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from myapp.ledger import errors, operations
+from myapp.ledger import errors, operations, taking
 from myapp.ledger.holding import releasing
 from myapp.ledger.holding.releasing import Release
 from myapp.ledger.model import (
@@ -62,9 +62,12 @@ def replay(
     Raises:
         Refusal: as `operations` refuses it; `index` is the place in `happened`.
     """
+    runs = list(_runs(happened))
+    if len(runs) > 1:
+        taking.take(session, ledger, _needs(happened, now=now + len(runs) * TICK), now=now)
     known: dict[UUID, UUID] = {}
     made: list[UUID] = []
-    for number, run in enumerate(_runs(happened)):
+    for number, run in enumerate(runs):
         deeds = [_named_here(each.deed, known) for each in run]
         try:
             ids = _record(session, ledger, deeds, now=now + number * TICK, form=form)
@@ -81,6 +84,25 @@ def _runs(happened: Sequence[Happened]) -> Iterator[Sequence[Happened]]:
     for kind, run in itertools.groupby(happened, key=lambda each: type(each.deed)):
         while some := list(itertools.islice(run, AT_ONCE[kind])):
             yield some
+
+
+def _needs(happened: Sequence[Happened], *, now: datetime) -> taking.Needs:
+    """Return what it refers to in the ledger; `now` is when the last of it is recorded."""
+    needs = taking.Needs()
+    made: set[UUID] = set()
+    for each in happened:
+        deed = each.deed
+        if isinstance(deed, NewTransaction):
+            needs.named.update((posting.account, posting.currency) for posting in deed.postings)
+        elif isinstance(deed, NewReversal):
+            needs.originals.update({deed.transaction_id} - made)
+        else:
+            needs.holds.update({deed.hold_id} - made)
+        if not isinstance(deed, Release) and deed.reference is not None:
+            needs.references.add(deed.reference)
+        needs.is_late = needs.is_late or (deed.effective_at is not None and deed.effective_at < now)
+        made.add(each.id)
+    return needs
 
 
 def _named_here(deed: Deed, known: Mapping[UUID, UUID]) -> Deed:

@@ -14,7 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from myapp.ledger import errors, idempotency, ids, plan, queries
+from myapp.ledger import chunks, errors, idempotency, ids, plan, queries
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.idempotency import Claim
 from myapp.ledger.model import POSTINGS_MAX, Effect, Ledger, NewReversal, Posting, Side, Status, Transaction
@@ -49,7 +49,7 @@ def reverse(
     new_id = ids.new_id(now)
     if claim is not None and not idempotency.take_for_transactions(session, ledger.id, claim, [new_id], now=now):
         return None
-    original = _lock(session, ledger, wanted.transaction_id)
+    original = _lock_one(session, ledger, wanted.transaction_id)
     _require_unreversed(session, ledger, original)
     lines = _posted_lines(session, ledger, original)
     draft = plan.Draft()
@@ -69,12 +69,20 @@ def reverse(
     return outcome.transactions(request, steps.write(session, request, moving.add))[0]
 
 
-def _lock(session: Session, ledger: Ledger, transaction_id: UUID) -> AnyRow:
-    query = sa.select(transactions).where(transactions.c.ledger_id == ledger.id, transactions.c.id == transaction_id)
-    row = session.execute(query.with_for_update(key_share=True)).one_or_none()
-    if row is None:
+def lock(session: Session, ledger: Ledger, transaction_ids: Sequence[UUID]) -> Sequence[AnyRow]:
+    """Lock those of the sorted ids that there are against being reversed, and return their rows."""
+    query = sa.select(transactions).order_by(transactions.c.id).with_for_update(key_share=True)
+    query = query.where(transactions.c.ledger_id == ledger.id)
+    return [
+        row for some in chunks.of(transaction_ids) for row in session.execute(query.where(transactions.c.id.in_(some)))
+    ]
+
+
+def _lock_one(session: Session, ledger: Ledger, transaction_id: UUID) -> AnyRow:
+    rows = lock(session, ledger, [transaction_id])
+    if not rows:
         raise errors.UnknownOriginal(f"There is no transaction {transaction_id}.")
-    return row
+    return rows[0]
 
 
 def _require_unreversed(session: Session, ledger: Ledger, original: AnyRow) -> None:

@@ -89,7 +89,12 @@ def void(book: Book, places: Sequence[int | None], *, now: datetime, key: Key | 
     is_new = used(book, key) is None
     if is_new:
         check_pending(book, places, now)
-        release(book, [known(place) for place in places], "voided", counts_at=lambda _place: now)
+        release(
+            book,
+            [known(place) for place in places],
+            "voided",
+            counts_at=lambda place: max(now, book.records[place].effective_at),
+        )
         use(book, key, [known(place) for place in places], now)
     found = [known(place) for place in places]
     return Recorded(found, [book.seen(place, now) for place in found], replayed=not is_new)
@@ -98,13 +103,13 @@ def void(book: Book, places: Sequence[int | None], *, now: datetime, key: Key | 
 def expire(book: Book, *, now: datetime, limit: int, paths: Collection[str] | None = None) -> int:
     """Sweep the first that expired, perhaps only of these accounts.
 
-    It counts from then, or from the start of the open period.
+    It counts from then, or from when the hold counts, or from the start of the open period: the latest of them.
     """
 
     def counts_at(place: int) -> datetime:
-        expired_at = book.records[place].expires_at
-        assert expired_at is not None
-        return max(expired_at, book.locked_before or expired_at)
+        hold = book.records[place]
+        assert hold.expires_at is not None
+        return max(hold.expires_at, hold.effective_at, book.locked_before or hold.expires_at)
 
     waiting = [
         (expires_at, place)

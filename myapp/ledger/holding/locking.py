@@ -6,7 +6,7 @@ constraint on what remains refuses.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -38,6 +38,7 @@ class Hold:
 
     id: UUID
     description: str | None
+    effective_at: datetime
     expires_at: datetime | None
     state: Status
     posts: int
@@ -68,7 +69,7 @@ def lock(
         UnknownHold: there is no transaction with such an id; `index` is its place.
         NotPending: one of them is no hold, or was posted, voided or has expired by `now`; `index` is its place.
     """
-    rows = {row.transaction_id: row for row in _lock(session, ledger, sorted(set(hold_ids)))}
+    rows = {row.transaction_id: row for row in lock_rows(session, ledger, sorted(set(hold_ids)))}
     for index, hold_id in enumerate(hold_ids):
         row = rows.get(hold_id)
         if row is None:
@@ -79,6 +80,15 @@ def lock(
         if judges_expiry and row.expires_at is not None and row.expires_at <= now:
             raise errors.NotPending(f"The hold {hold_id} expired at {row.expires_at.isoformat()}.", index=index)
     return _read(session, ledger, list(rows.values()))
+
+
+def lock_rows(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) -> Sequence[AnyRow]:
+    """Lock those of the sorted ids that are holds, whatever became of them, and return their rows."""
+    query = sa.select(holds).order_by(holds.c.transaction_id).with_for_update(key_share=True)
+    query = query.where(holds.c.ledger_id == ledger.id)
+    return [
+        row for some in chunks.of(hold_ids) for row in session.execute(query.where(holds.c.transaction_id.in_(some)))
+    ]
 
 
 def lock_expired(
@@ -117,12 +127,6 @@ def write_back(session: Session, ledger: Ledger, changed: Collection[Hold]) -> N
     )
 
 
-def _lock(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) -> Iterator[AnyRow]:
-    query = sa.select(holds).order_by(holds.c.transaction_id).with_for_update(key_share=True)
-    for some in chunks.of(hold_ids):
-        yield from session.execute(query.where(holds.c.ledger_id == ledger.id, holds.c.transaction_id.in_(some)))
-
-
 def _require_few_lines(session: Session, ledger: Ledger, hold_ids: Sequence[UUID]) -> None:
     """Raises: InvalidTransaction: together they have more postings than one request may record."""
     if len(hold_ids) * POSTINGS_MAX <= BATCH_POSTINGS_MAX:
@@ -154,7 +158,7 @@ def _read(session: Session, ledger: Ledger, rows: Sequence[AnyRow]) -> Mapping[U
     lines = _of(session, ledger, postings, postings.c.transaction_id, ids)
     account_ids = sorted({line.account_id for line in lines})
     paths = {row.id: row.path for row in _of(session, ledger, accounts, accounts.c.id, account_ids)}
-    described = {row.id: row.description for row in _of(session, ledger, transactions, transactions.c.id, ids)}
+    made = {row.id: row for row in _of(session, ledger, transactions, transactions.c.id, ids)}
     held: dict[UUID, list[HeldLine]] = {hold_id: [] for hold_id in ids}
     for line in sorted(lines, key=lambda line: line.line):
         held[line.transaction_id].append(
@@ -169,7 +173,8 @@ def _read(session: Session, ledger: Ledger, rows: Sequence[AnyRow]) -> Mapping[U
     return {
         row.transaction_id: Hold(
             id=row.transaction_id,
-            description=described[row.transaction_id],
+            description=made[row.transaction_id].description,
+            effective_at=made[row.transaction_id].effective_at,
             expires_at=row.expires_at,
             state=Status(row.state),
             posts=row.posts,

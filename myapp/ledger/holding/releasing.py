@@ -37,7 +37,7 @@ def void(
 ) -> Sequence[UUID] | None:
     """Void holds, all or none, and return the records of it; None where the claim's key is in use.
 
-    What was posted of a hold before stays posted.
+    What was posted of a hold before stays posted. It counts from now, or from when the hold counts if that is later.
     Raises:
         InvalidTransaction: no or too many holds, or one twice.
         UnknownHold, NotPending: one of them is not there, or is no hold that is pending.
@@ -56,7 +56,7 @@ def void(
         [held[hold_id] for hold_id in hold_ids],
         record_ids,
         state_of=lambda _hold: Status.VOIDED,
-        counts_at=lambda _hold: now,
+        counts_at=lambda hold: max(now, hold.effective_at),
         now=now,
     )
     return record_ids
@@ -65,8 +65,8 @@ def void(
 def expire(session: Session, ledger: Ledger, *, now: datetime, limit: int) -> int:
     """Give back what holds reserve that have expired, and return how many; at most `limit`, the first to expire first.
 
-    It counts from when the hold expired, or from the start of the open period where that was closed since. What another
-    is giving back is left to it.
+    It counts from when the hold expired, or from when the hold counts, or from the start of the open period, whichever
+    is the latest. What another is giving back is left to it.
     Raises:
         Conflict: the period was closed in this moment.
     """
@@ -88,8 +88,8 @@ def _expire(session: Session, ledger: Ledger, holds: Mapping[UUID, Hold], *, now
         return 0
 
     def counts_at(hold: Hold) -> datetime:
-        expired_at = hold.expires_at or now
-        return expired_at if ledger.locked_before is None else max(expired_at, ledger.locked_before)
+        counted_at = max(hold.expires_at or now, hold.effective_at)
+        return counted_at if ledger.locked_before is None else max(counted_at, ledger.locked_before)
 
     record_ids = ids.new_ids(now, len(held))
     try:

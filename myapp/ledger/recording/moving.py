@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
 from myapp.ledger import chunks, upsert
-from myapp.ledger.model import AMOUNT_MINOR_MAX
-from myapp.ledger.plan import Slot
+from myapp.ledger.model import AMOUNT_MINOR_MAX, Ledger
+from myapp.ledger.plan import NOTHING, Slot, Totals
 from myapp.ledger.recording import refusals
 from myapp.ledger.recording.request import Balance, Key, Request
 from myapp.ledger.tables import balances
@@ -33,19 +33,18 @@ def add(session: Session, request: Request, keys: Sequence[Key]) -> Mapping[Key,
     if not request.plan.fits:
         raise refusals.overflow(session, request, keys, ()) or refusals.gone()
     rows = [
-        {
-            **key._asdict(),
-            "ledger_id": request.ledger.id,
-            "debits_posted": slot.total.debits,
-            "credits_posted": slot.total.credits,
-            "debits_pending": slot.total.debits_pending,
-            "credits_pending": slot.total.credits_pending,
-            "version": slot.total.lines,
-        }
+        _added(request.ledger, key, slot.total)
         for key, slot in sorted(zip(keys, request.plan.slots, strict=True), key=lambda pair: pair[0])
     ]
     returned = session.execute(_add(upsert.dialect_of(session)), rows)
     return {Key(row.account_id, row.currency): Balance(*row) for row in returned}
+
+
+def lock(session: Session, ledger: Ledger, keys: Collection[Key]) -> None:
+    """Create what balances are missing, empty, and lock them all as they are; by `add`, for its order."""
+    if keys:
+        rows = [_added(ledger, key, NOTHING) for key in sorted(keys)]
+        session.execute(_add(upsert.dialect_of(session)), rows).all()
 
 
 def shift(session: Session, request: Request, keys: Sequence[Key]) -> Mapping[Key, Balance]:
@@ -66,6 +65,18 @@ def shift(session: Session, request: Request, keys: Sequence[Key]) -> Mapping[Ke
     moved = {key: _shifted(found[key], slot) for key, slot in zip(keys, request.plan.slots, strict=True)}
     session.execute(_update(), [_row(request, balance) for _, balance in sorted(moved.items())])
     return moved
+
+
+def _added(ledger: Ledger, key: Key, total: Totals) -> Mapping[str, Any]:
+    return {
+        **key._asdict(),
+        "ledger_id": ledger.id,
+        "debits_posted": total.debits,
+        "credits_posted": total.credits,
+        "debits_pending": total.debits_pending,
+        "credits_pending": total.credits_pending,
+        "version": total.lines,
+    }
 
 
 def _shifted(balance: Balance, slot: Slot) -> Balance:

@@ -6,9 +6,10 @@ the node that has the ledger. Rows are locked in the order of Note [Lock order].
 
 # Note [Lock order]
 # Every writer takes its locks in one order, so that two requests never wait for each other: the idempotency key,
-# holds by id, currencies by code, the ledger where something is late, transactions by reference, balances by account id
-# and currency with the period totals below them, and last, by its foreign key, the account of a balance that is new. Other
-# rows read on the way (accounts, the ledger) are not locked.
+# transactions to reverse by id, holds by id, currencies by code, the ledger where something is late, transactions by
+# reference, balances by account id and currency with the period totals below them, and last, by its foreign key, the
+# account of a balance that is new. Other rows read on the way (accounts, the ledger) are not locked. A replay, which
+# records one thing after the other, takes all of it beforehand: taking.py.
 
 from __future__ import annotations
 

@@ -163,6 +163,16 @@ class TestVoiding:
         assert (first.status_int, again.status_int, again.body) == (200, 200, first.body)
         assert again.headers["Idempotency-Replayed"] == "true"
 
+    def test_frees_nothing_before_the_hold_counts(self, open_shop: Shop) -> None:
+        held = authorise(open_shop, "30", effective_at="2998-01-01")
+
+        open_shop.must(200, "POST", f"transactions/{held['id']}/void")
+
+        for at in ("2997-12-31", "2998-01-01"):
+            cash = open_shop.must(200, "GET", f"accounts/{CASH}/balance?at={at}")["balances"]["USD"]
+            assert (cash["available"], cash["pending_credits"]) == ("100.00", "0.00")
+        assert till(open_shop) == ("100.00", "100.00", "0.00")
+
     def test_takes_nothing_else(self, open_shop: Shop) -> None:
         path = f"transactions/{authorise(open_shop)['id']}/void"
 

@@ -32,9 +32,14 @@ pytestmark = [pytest.mark.commits, pytest.mark.not_for("faults")]
 def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str, str, Any, dict[str, str]]]:
     """Return a request by the row of the table that is about it."""
     many = {"transactions": [sale() for _ in range(40)]}
-    held = shop.must(201, "POST", "transactions/batch", {"transactions": [sale(pending=True) for _ in range(42)]})
+    held = shop.must(201, "POST", "transactions/batch", {"transactions": [sale(pending=True) for _ in range(62)]})
     holds = [each["id"] for each in held["items"]]
+    replayed, holds = holds[:20], holds[20:]
     deeds = {"deeds": [{"id": str(uuid.uuid4()), "transaction": sale()} for _ in range(40)]}
+    of_two_kinds = [
+        *({"id": str(uuid.uuid4()), "transaction": sale(reference=f"replayed-{n}")} for n in range(40)),
+        *({"id": str(uuid.uuid4()), "post": {"id": each}} for each in replayed),
+    ]
     part = {"postings": sale("1.00")["postings"]}
     webhook = shop.must(201, "POST", "webhooks", {"url": "https://shop.example/"})["id"]
     key = {"Idempotency_Key": "new"}
@@ -93,6 +98,7 @@ def requests(shop: Shop, recorded: str, lines: list[str]) -> dict[str, tuple[str
         "POST …/bank/lines/{id}/record": ("POST", f"bank/lines/{lines[1]}/record", {"to": SALES}, {}),
         "POST …/bank/lines/{id}/reject": ("POST", f"bank/lines/{lines[2]}/reject", {}, {}),
         "POST …/replay": ("POST", "replay", deeds, {}),
+        "POST …/replay, of two kinds": ("POST", "replay", {"deeds": of_two_kinds}, {}),
         "GET …/export": ("GET", "export", None, {}),
         "GET …/events, the first after a change": ("GET", "events", None, {}),
         "GET …/events": ("GET", "events", None, {}),

@@ -67,6 +67,13 @@ class Counter(Desk):
         account = self.account(path)
         return account.balances["USD"].available(account.type.normal_side) if "USD" in account.balances else 0
 
+    def pending_at(self, at: datetime, path: str = TILL) -> int:
+        """Return what was reserved of an account at an effective time."""
+        with self.at_work(readonly=True) as session:
+            account_id = queries.get_account(session, self.ledger, path).id
+            found = queries.balances_at(session, self.ledger, [account_id], at=at, known_at=None)
+        return found[account_id, "USD"].credits_pending if found else 0
+
     def rows(self) -> list[object]:
         """Return every row of the ledger, to compare before and after."""
         with self.at_work(readonly=True) as session:

@@ -14,6 +14,8 @@ from myapp.ledger.model import HoldPost, Status
 from tests.integration.ledger.counter import BANK, LATER, SALES, SOON, TILL, Counter, effects, hold, part, share
 from tests.integration.ledger.desk import NOW, credit, debit, in_every_form, key, limits, transaction, transfer
 
+MOMENT = timedelta(microseconds=1)
+
 pytestmark = [in_every_form, pytest.mark.commits]
 
 
@@ -130,6 +132,16 @@ class TestPosting:
         assert effects(posted.transactions) == [["taken", "taken", "released", "released"]]
         assert (counter.read(held).status, counter.left(held)) == (Status.POSTED, [0, 0])
         assert (counter.balance(TILL), counter.available()) == (9_000, 9_000)
+        assert counter.violations() == []
+
+    def test_counts_when_it_says_also_before_its_hold(self, counter: Counter) -> None:
+        """Its lines are of one time, and that is the caller's: until the hold counts, it takes of what is not there."""
+        held = counter.hold("30", effective_at=LATER)
+
+        counter.post(share(held, "10"))
+        counter.post(share(held, "5", effective_at=LATER, final=True))
+
+        assert [counter.pending_at(each) for each in (NOW, LATER - MOMENT, LATER)] == [-1000, -1000, 0]
         assert counter.violations() == []
 
     def test_takes_no_more_than_remains(self, counter: Counter) -> None:
@@ -256,6 +268,16 @@ class TestVoiding:
 
         assert counter.transactions() == before + 1
 
+    def test_counts_from_when_the_hold_does(self, counter: Counter) -> None:
+        """So nothing is given back at a time when nothing was reserved, of one that was posted in part neither."""
+        held, begun = counter.hold("30", effective_at=LATER), counter.hold("20")
+        counter.post(share(held, "10", effective_at=LATER))
+
+        counter.void(held, begun, now=SOON)
+
+        assert [counter.pending_at(each) for each in (NOW, SOON, LATER - MOMENT, LATER)] == [2000, 0, 0, 0]
+        assert (counter.available(), counter.violations()) == (9_000, [])
+
 
 class TestExpiring:
     def test_shows_at_once_and_is_swept_later(self, counter: Counter) -> None:
@@ -275,6 +297,24 @@ class TestExpiring:
 
         assert counter.expire(limit=1) == 1
         assert (counter.left(later), counter.left(sooner)) == ([3000, 3000], [0, 0])
+
+    def test_counts_from_when_the_hold_does(self, counter: Counter) -> None:
+        counter.hold("30", expires_at=SOON, effective_at=LATER)
+        counter.hold("20", expires_at=SOON)
+
+        assert counter.expire() == 2
+        assert [counter.pending_at(each) for each in (NOW, SOON, LATER - MOMENT, LATER)] == [2000, 0, 0, 0]
+        assert counter.violations() == []
+
+    @pytest.mark.parametrize("counts", ["later", "earlier"])
+    def test_counts_from_the_hold_or_the_open_period_as_comes_later(self, counter: Counter, counts: str) -> None:
+        period = LATER - MOMENT if counts == "later" else LATER + MOMENT
+        counter.hold("30", expires_at=SOON, effective_at=LATER)
+        counter.close_before(period)
+
+        assert counter.expire() == 1
+        at = [counter.pending_at(each) for each in (LATER - MOMENT, LATER, LATER + MOMENT)]
+        assert at == [0, 0 if counts == "later" else 3000, 0]
 
     def test_leaves_what_was_posted(self, counter: Counter) -> None:
         held = counter.hold("30", expires_at=SOON)
