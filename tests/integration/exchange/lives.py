@@ -106,7 +106,7 @@ class Life:
         return model.NewTransaction(
             postings=self._lines(step.amount + 1, step.amount),
             description=None if step.which % 3 else f"of {step.which}",
-            effective_at=None if step.which % 4 else self.now - timedelta(hours=step.which),
+            effective_at=None if step.which % 4 else self.now + timedelta(hours=step.which - 10),
             pending=is_hold,
             expires_at=expires_at if is_hold else None,
         )
