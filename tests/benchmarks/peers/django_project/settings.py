@@ -1,0 +1,40 @@
+"""The settings of the project, as `startproject` writes them, less what serves pages and people."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+from tests.benchmarks.peers import books
+
+database = urlsplit(os.environ[books.URL_VARIABLE])
+
+SECRET_KEY = "only-for-benches"
+DEBUG = False
+ALLOWED_HOSTS = ["127.0.0.1"]
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "mptt",
+    "hordak",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+ROOT_URLCONF = "tests.benchmarks.peers.django_project.urls"
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": database.path.removeprefix("/"),
+        "USER": database.username,
+        "HOST": database.hostname,
+        "PORT": database.port,
+        "OPTIONS": {"pool": {"min_size": books.POOL_SIZE, "max_size": books.POOL_SIZE}},
+    }
+}
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DEFAULT_CURRENCY = books.CURRENCY
+HORDAK_INTERNAL_CURRENCY = books.CURRENCY
+CURRENCIES = [books.CURRENCY]
