@@ -1,7 +1,7 @@
 """The endpoints: through hordak's models, and with the application's one statement.
 
 hordak keeps no balance: it sums an account's legs when it is asked for one. So the answer to a transfer has none, in
-its favour, and a balance is read as hordak offers it.
+its favour, and a balance is read as its documentation recommends, by its function in the database.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def record(request: HttpRequest) -> JsonResponse:
 
 @require_GET
 def balance(request: HttpRequest, path: str) -> JsonResponse:
-    account = get_object_or_404(Account, name=path)
-    return JsonResponse({"account": account.name, "balance": [str(each) for each in account.get_balance()]})
+    account = get_object_or_404(Account.objects.with_balances(), name=path)
+    return JsonResponse({"account": account.name, "balance": [str(each) for each in account.balance.monies()]})
 
 
 @csrf_exempt

@@ -1,0 +1,230 @@
+"""Compare sides under the same load: in turns, several rounds, closed and open loop, and the books at the end."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.benchmarks import cluster as clusters
+from tests.benchmarks import payloads
+from tests.benchmarks import sides as all_sides
+from tests.benchmarks.cluster import Cluster
+from tests.benchmarks.findings import Findings, Sample, SideFindings, interleaved
+from tests.benchmarks.load.order import Call, Outcome
+from tests.benchmarks.running import CONNECTIONS, OPEN_CONNECTIONS, Load, Running
+from tests.benchmarks.sides import Setting, Side
+
+COUNTED_REQUESTS = 40
+FIRST_REQUESTS = 200
+# What is done with each side beside its turns: it is started, warmed up, counted and checked.
+PARTS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How long a bench is; `rates` are of the open loops, in requests a second, where they are not the bench's own."""
+
+    rounds: int = 5
+    seconds: float = 3.0
+    warm_up_seconds: float = 3.0
+    rates: Sequence[float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One bench: the same requests for all of its sides, the first of which is the reference."""
+
+    name: str
+    title: str
+    sides: Sequence[str]
+    calls: Callable[[], Sequence[Call]]
+    # Whether there are to be transactions before it.
+    needs_transactions: bool = False
+    # Of the open loops, in requests a second; about a quarter and a half of what the slowest of the peers can do.
+    rates: Sequence[float] = (100.0, 200.0)
+
+    def run(self, size: Size, wanted: Sequence[str], progress: Progress) -> Findings:
+        """Run it for the sides that are wanted and there; all of them where none is named."""
+        present = [side for name in self.sides if (side := all_sides.named(name)).is_here()]
+        chosen = [side for side in present if not wanted or side.name in (*wanted, self.sides[0])]
+        turns = rounds([side.name for side in chosen], self.rates if size.rates is None else size.rates)
+        progress.begin(self.name, PARTS * len(chosen) + size.rounds * len(turns))
+        with clusters.started() as cluster, _started(cluster, chosen, progress) as contest:
+            return Bench(self, size, contest, turns, progress).findings(cluster)
+
+
+class Turn(NamedTuple):
+    """One run within a round."""
+
+    place: int
+    side: str
+    rate: float | None
+
+
+class Progress:
+    """Who is told how far a run is; this one tells nobody."""
+
+    def begin(self, bench: str, total: int) -> None:
+        """A bench of so many steps begins."""
+
+    def step(self, what: str) -> None:
+        """The next step begins."""
+
+
+def rounds(names: Sequence[str], rates: Sequence[float]) -> Sequence[Turn]:
+    """Return a round: closed loops, with the first name beside each other one, and open loops at each rate."""
+    closed = [Turn(place, name, None) for place, name in enumerate(interleaved(names[0], names[1:]))]
+    return closed + [Turn(place, name, rate) for rate in rates for place, name in enumerate(names)]
+
+
+@dataclass
+class Contestant:
+    """A side under way, with what it answered so far; `recording` are the loads that ask for transactions."""
+
+    side: Side
+    url: str
+    running: Running
+    outcomes: list[Outcome] = field(default_factory=list)
+    recording: list[Outcome] = field(default_factory=list)
+
+    def give(self, load: Load) -> Outcome:
+        outcome = self.running.give(load)
+        self.outcomes.append(outcome)
+        if load.calls[0].body is not None:
+            self.recording.append(outcome)
+        return outcome
+
+
+class Bench:
+    """A comparison under way."""
+
+    def __init__(
+        self,
+        of: Comparison,
+        size: Size,
+        contest: Mapping[str, Contestant],
+        turns: Sequence[Turn],
+        progress: Progress,
+    ) -> None:
+        self._of = of
+        self._size = size
+        self._contest = contest
+        self._turns = turns
+        self._progress = progress
+        self._calls = of.calls()
+
+    def findings(self, cluster: Cluster) -> Findings:
+        for name, each in self._contest.items():
+            self._progress.step(f"{name} warms up")
+            if self._of.needs_transactions:
+                each.give(Load(calls=payloads.transfers(), key="first", seconds=60, requests_max=FIRST_REQUESTS))
+            each.give(self._load("warm", seconds=self._size.warm_up_seconds))
+        statements = self._statements(cluster)
+        samples = list(self._samples(cluster))
+        sides = [self._end(name, each, statements[name]) for name, each in self._contest.items()]
+        return Findings(
+            bench=self._of.name,
+            title=self._of.title,
+            reference=self._of.sides[0],
+            machine=_machine(cluster),
+            settings={
+                "rounds": self._size.rounds,
+                "seconds": self._size.seconds,
+                "rates": sorted({turn.rate for turn in self._turns if turn.rate is not None}),
+                "connections": CONNECTIONS,
+                "open_connections": OPEN_CONNECTIONS,
+            },
+            sides=sides,
+            samples=samples,
+        )
+
+    def _load(self, key: str, **how: float | int | None) -> Load:
+        return Load(calls=self._calls, key=key, **{"seconds": self._size.seconds, **how})
+
+    def _statements(self, cluster: Cluster) -> Mapping[str, float]:
+        """Return how many statements a request of each side sends, BEGIN and COMMIT included."""
+        counts = {}
+        with cluster.counting() as by_database:
+            for name, each in self._contest.items():
+                self._progress.step(f"{name}: its statements are counted")
+                load = self._load("count", connections=1, requests_max=COUNTED_REQUESTS, seconds=60)
+                counts[name] = max(each.give(load).accepted, 1)
+        return {name: by_database.get(self._contest[name].side.database, 0) / counts[name] for name in counts}
+
+    def _samples(self, cluster: Cluster) -> Iterator[Sample]:
+        for number in range(self._size.rounds):
+            for place, name, rate in self._turns:
+                how = "as many as it can" if rate is None else f"{rate:g} a second"
+                self._progress.step(f"round {number + 1}, {name}: {how}")
+                connections = CONNECTIONS if rate is None else OPEN_CONNECTIONS
+                load = self._load(f"{number}-{place}-{rate}", rate=rate, connections=connections)
+                yield _sample(self._contest[name], load, number, place, cluster)
+
+    def _end(self, name: str, each: Contestant, statements: float) -> SideFindings:
+        self._progress.step(f"{name}: its books are checked")
+        each.running.stop()
+        violations = [*each.side.ledger.violations(each.url), *_miscounted(each)]
+        refusals = [outcome.first_refusal for outcome in each.outcomes if outcome.first_refusal]
+        return SideFindings(
+            name=name,
+            title=each.side.title,
+            statements=statements,
+            violations=violations,
+            first_refusal=next(iter(refusals), None),
+        )
+
+
+def _sample(each: Contestant, load: Load, number: int, place: int, cluster: Cluster) -> Sample:
+    cpu, database_cpu, wal = each.running.cpu_seconds(), cluster.cpu_seconds(), cluster.wal_position()
+    outcome = each.give(load)
+    return Sample(
+        side=each.side.name,
+        round=number,
+        place=place,
+        rate=load.rate,
+        outcome=outcome,
+        application_cpu_seconds=each.running.cpu_seconds() - cpu,
+        database_cpu_seconds=cluster.cpu_seconds() - database_cpu,
+        wal_bytes=cluster.wal_position() - wal,
+    )
+
+
+def _miscounted(each: Contestant) -> Sequence[str]:
+    """Return whether more or less is recorded than was accepted; what got lost may be recorded or not."""
+    accepted = sum(outcome.accepted for outcome in each.recording)
+    lost = sum(outcome.lost for outcome in each.recording)
+    recorded = each.side.ledger.recorded(each.url)
+    if accepted <= recorded <= accepted + lost:
+        return []
+    return [f"{recorded} transactions are recorded, {accepted} were accepted and {lost} lost"]
+
+
+@contextmanager
+def _started(cluster: Cluster, chosen: Sequence[Side], progress: Progress) -> Iterator[Mapping[str, Contestant]]:
+    """Lend the sides with their databases made and their servers started."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="myapp_bench_sides_")))
+        contest = {}
+        for side in chosen:
+            progress.step(f"{side.name} starts")
+            side.ledger.prepare(cluster, side.database)
+            url = cluster.url(side.database)
+            running = side.start(Setting(cluster=cluster, url=url, directory=directory))
+            stack.callback(running.stop)
+            contest[side.name] = Contestant(side, url, running)
+        yield contest
+
+
+def _machine(cluster: Cluster) -> Mapping[str, str]:
+    return {
+        "cores": str(os.cpu_count()),
+        "python": platform.python_version(),
+        "postgresql": cluster.version,
+        "system": f"{platform.system()} {platform.machine()}",
+    }
