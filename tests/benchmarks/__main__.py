@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tests.benchmarks import benches, plot, sides, table
+from tests.benchmarks import benches, sides
 from tests.benchmarks.compare import Comparison, Progress, Size
 
 NAMES = sorted(module.name for module in pkgutil.iter_modules(benches.__path__))
@@ -58,12 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bar = Bar()
     code = 0
     for name in options.benches or NAMES:
-        findings = bench(name).run(size, options.sides, bar)
+        chosen = bench(name)
+        findings = chosen.run(size, options.sides, bar)
         (options.out / f"bench-{name}.json").write_text(findings.to_json(), encoding="utf-8")
         if CAN_PLOT:
-            plot.draw(findings, options.out / f"bench-{name}.svg")
+            chosen.draw(findings, options.out / f"bench-{name}.svg")
         bar.end()
-        print(table.render(findings), flush=True)
+        print(chosen.render(findings), flush=True)
         code |= not findings.is_well()
     return code
 

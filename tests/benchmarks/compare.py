@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.benchmarks import cluster as clusters
-from tests.benchmarks import payloads
+from tests.benchmarks import payloads, plot, table
 from tests.benchmarks import sides as all_sides
 from tests.benchmarks.cluster import Cluster
 from tests.benchmarks.findings import Findings, Sample, SideFindings, interleaved
@@ -53,10 +53,19 @@ class Comparison:
         """Run it for the sides that are wanted and there; all of them where none is named."""
         present = [side for name in self.sides if (side := all_sides.named(name)).is_here()]
         chosen = [side for side in present if not wanted or side.name in (*wanted, self.sides[0])]
+        left_out = [side.title for name in self.sides if not (side := all_sides.named(name)).is_here()]
         turns = rounds([side.name for side in chosen], self.rates if size.rates is None else size.rates)
         progress.begin(self.name, PARTS * len(chosen) + size.rounds * len(turns))
         with clusters.started() as cluster, _started(cluster, chosen, progress) as contest:
-            return Bench(self, size, contest, turns, progress).findings(cluster)
+            return Bench(self, size, contest, turns, progress).findings(cluster, left_out)
+
+    def render(self, findings: Findings) -> str:
+        """Return the findings as text."""
+        return table.render(findings)
+
+    def draw(self, findings: Findings, path: Path) -> None:
+        """Write the findings as a picture."""
+        plot.draw(findings, path)
 
 
 class Turn(NamedTuple):
@@ -119,7 +128,7 @@ class Bench:
         self._progress = progress
         self._calls = of.calls()
 
-    def findings(self, cluster: Cluster) -> Findings:
+    def findings(self, cluster: Cluster, left_out: Sequence[str]) -> Findings:
         for name, each in self._contest.items():
             self._progress.step(f"{name} warms up")
             if self._of.needs_transactions:
@@ -140,6 +149,7 @@ class Bench:
                 "connections": CONNECTIONS,
                 "open_connections": OPEN_CONNECTIONS,
             },
+            left_out=left_out,
             sides=sides,
             samples=samples,
         )

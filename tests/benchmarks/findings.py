@@ -76,6 +76,8 @@ class Findings:
     reference: str
     machine: Mapping[str, str]
     settings: Mapping[str, float | int | Sequence[float]]
+    # The sides for which something is not installed.
+    left_out: Sequence[str]
     sides: Sequence[SideFindings]
     samples: Sequence[Sample]
 

@@ -16,7 +16,7 @@ def render(findings: Findings) -> str:
     parts = [f"### {findings.title}: as many as it can", _table(findings, None, _closed(findings))]
     for rate in findings.rates():
         parts += [f"### {findings.title}: {rate:g} a second", _table(findings, rate, _open(findings, rate))]
-    return "\n\n".join([*parts, _generator(findings), *_faults(findings)]) + "\n"
+    return "\n\n".join([*parts, _generator(findings), *_left_out(findings), *_faults(findings)]) + "\n"
 
 
 Columns = dict[str, Callable[[SideFindings], str]]
@@ -90,6 +90,10 @@ def _generator(findings: Findings) -> str:
     cpu = _spread([each.per_request(each.outcome.cpu_seconds) * MICROSECONDS for each in served], "{:,.0f} µs")
     lag = _spread([each.outcome.lag for each in served if each.outcome.lag is not None], "{:,.1f} ms")
     return f"The generator took {cpu} of CPU for a request; one of a hundred left it {lag} late or later."
+
+
+def _left_out(findings: Findings) -> list[str]:
+    return [f"Not installed, and so left out: {'; '.join(findings.left_out)}."] if findings.left_out else []
 
 
 def _faults(findings: Findings) -> list[str]:

@@ -34,6 +34,7 @@ FOUND = Findings(
     reference="ours",
     machine={"cores": "2"},
     settings={"rounds": 2},
+    left_out=["Another"],
     sides=[
         SideFindings(name="ours", title="Ours", statements=4.0, violations=[], first_refusal=None),
         SideFindings(name="peer", title="Peer", statements=7.0, violations=[], first_refusal=None),
@@ -130,6 +131,9 @@ class TestTable:
 
     def test_tells_what_the_generator_took(self):
         assert "took 667 µs of CPU for a request; one of a hundred left it · late" in table.render(FOUND)
+
+    def test_says_who_is_missing(self):
+        assert "Not installed, and so left out: Another." in table.render(FOUND)
 
     def test_says_below_what_makes_figures_worthless(self):
         refusing = SideFindings(

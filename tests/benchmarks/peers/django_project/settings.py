@@ -7,6 +7,12 @@ from urllib.parse import urlsplit
 
 from tests.benchmarks.peers import books
 
+# Set, the endpoint that records does so by the application's one statement.
+STATEMENT_VARIABLE = "BENCH_BY_STATEMENT"
+BY_STATEMENT = STATEMENT_VARIABLE in os.environ
+# Django prepares no statements unless told to, and the one is long to parse.
+PREPARED = {"server_side_binding": True, "prepare_threshold": 5} if BY_STATEMENT else {}
+
 database = urlsplit(os.environ[books.URL_VARIABLE])
 
 SECRET_KEY = "only-for-benches"
@@ -30,7 +36,7 @@ DATABASES = {
         "USER": database.username,
         "HOST": database.hostname,
         "PORT": database.port,
-        "OPTIONS": {"pool": {"min_size": books.POOL_SIZE, "max_size": books.POOL_SIZE}},
+        "OPTIONS": {"pool": {"min_size": books.POOL_SIZE, "max_size": books.POOL_SIZE}, **PREPARED},
     }
 }
 USE_TZ = True
