@@ -41,7 +41,7 @@ class Sample:
 
     @property
     def per_second(self) -> float:
-        return self.outcome.accepted / self.outcome.seconds
+        return self.outcome.accepted / self.outcome.seconds if self.outcome.accepted else 0.0
 
     def per_request(self, amount: float) -> float:
         return amount / max(self.outcome.accepted, 1)

@@ -43,7 +43,7 @@ def _open(findings: Findings, rate: float) -> Columns:
     return {
         **_latencies(findings, rate, ("p50", "p95", "p99", "max")),
         f"p50: {findings.reference} is": lambda side: _ratio(
-            findings, side, lambda each: each.outcome.latency["p50"], rate
+            findings, side, lambda each: each.outcome.latency.get("p50", 0.0), rate
         ),
         "CPU µs: application": lambda side: _spread(
             [each.application_cpu for each in findings.of(side.name, rate)], "{:,.0f}"

@@ -21,8 +21,6 @@ from tests.benchmarks.load.order import Order, Outcome
 
 HOST = "127.0.0.1"
 MILLISECONDS = 1000
-# For what is in flight when the run is over.
-PATIENCE_SECONDS = 10
 # How long it takes at most to notice that a run is over, or a connection lost.
 TURN_SECONDS = 0.01
 
@@ -70,8 +68,7 @@ class Run:
     async def _open(self, rate: float) -> None:
         self._next = self._send_due
         self._free.extend(self._connections)
-        deadline = self._began + self._order.seconds + PATIENCE_SECONDS
-        while self._sent < self._total and (now := self._loop.time()) < deadline:
+        while self._sent < self._total and (now := self._loop.time()) < self._deadline:
             ready = schedule.due_until(now - self._began, rate, self._total)
             lags = self._dispatch(ready, rate)
             # Had none been free, the lag were the server's: it is in the latency.
@@ -79,7 +76,8 @@ class Run:
             wait = self._began + schedule.due(ready, rate) - self._loop.time()
             await asyncio.sleep(max(min(wait, TURN_SECONDS), 0.0) if ready < self._total else TURN_SECONDS)
             await self._mend()
-        self.statuses[LOST] += self._total - self._sent
+        for number in range(self._sent, self._total):
+            self._give_up(self._began + schedule.due(number, rate))
 
     def _dispatch(self, ready: int, rate: float) -> list[float]:
         """Send what is due as long as a connection is free; return how late each was."""
@@ -98,12 +96,18 @@ class Run:
         self._dispatch(schedule.due_until(elapsed, self._order.rate, self._total), self._order.rate)
 
     async def _finish(self) -> None:
-        deadline = self._loop.time() + PATIENCE_SECONDS
-        while any(each.is_busy for each in self._connections) and self._loop.time() < deadline:
+        while any(each.is_busy for each in self._connections) and self._loop.time() < self._deadline:
             await asyncio.sleep(0.001)
         for each in self._connections:
-            self.statuses[LOST] += each.is_busy
+            if each.is_busy:
+                self._give_up(each.since)
             each.close()
+
+    def _give_up(self, since: float) -> None:
+        """Count a request as lost that was due or sent then; it has waited so long at least."""
+        self._answered_at = self._loop.time()
+        self.latencies.append((self._answered_at - since) * MILLISECONDS)
+        self.statuses[LOST] += 1
 
     def _send_next(self, connection: Connection) -> None:
         """In a closed loop: send the next request, unless the run is over."""
@@ -131,6 +135,10 @@ class Run:
             self._lost.add(connection)
         else:
             self._next(connection)
+
+    @property
+    def _deadline(self) -> float:
+        return self._began + self._order.seconds + self._order.patience_seconds
 
     async def _connect(self) -> Connection:
         _transport, connection = await self._loop.create_connection(

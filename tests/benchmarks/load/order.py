@@ -32,6 +32,8 @@ class Order:
     rate: float | None = None
     # A closed loop may also end after so many requests.
     requests_max: int | None = None
+    # For what is in flight, or still waiting to be sent, when the time is over.
+    patience_seconds: float = 10.0
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:

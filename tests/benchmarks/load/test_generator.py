@@ -17,6 +17,7 @@ from tests.benchmarks.load import generator
 from tests.benchmarks.load.order import Call, Order, Outcome
 
 PAUSE_SECONDS = 0.5
+HANG_SECONDS = 3.0
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -37,6 +38,8 @@ class Answering(BaseHTTPRequestHandler):
         self.paths.append(self.path)
         if self.path == "/pause" and self.paths.count("/pause") == 20:
             time.sleep(PAUSE_SECONDS)
+        if self.path == "/hang":
+            time.sleep(HANG_SECONDS)
         if self.path == "/hang-up":
             self.close_connection = True
             return
@@ -126,6 +129,13 @@ class TestOpenLoop:
         assert outcome.statuses == {"201": 100}
         assert outcome.latency["max"] >= PAUSE_SECONDS * 1000
         assert outcome.latency["p95"] >= PAUSE_SECONDS * 1000 / 2
+
+    def test_counts_what_it_gives_up_with_the_time_that_it_waited(self, server: ThreadingHTTPServer):
+        outcome = carry_out(server, "/hang", rate=50.0, seconds=0.5, connections=1, patience_seconds=0.2)
+
+        assert outcome.statuses == {"lost": 25}
+        assert outcome.latency["max"] >= 700
+        assert 200 <= outcome.latency["p50"] < HANG_SECONDS * 1000
 
 
 class TestRequests:
