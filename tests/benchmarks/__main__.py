@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tests.benchmarks import benches, sides
+from tests.benchmarks import benches
 from tests.benchmarks.compare import Comparison, Progress, Size
 
 NAMES = sorted(module.name for module in pkgutil.iter_modules(benches.__path__))
@@ -77,13 +77,18 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=default.seconds, help="of each run")
     parser.add_argument("--warm-up", type=float, default=default.warm_up_seconds, help="seconds, once for each side")
     parser.add_argument("--rates", type=float, nargs="*", help="of open loops, per second; none leaves them out")
-    names = [side.name for side in sides.ALL]
-    parser.add_argument("--sides", nargs="*", default=(), choices=names, metavar="SIDE", help=", ".join(names))
+    parser.add_argument("--sides", nargs="*", default=(), metavar="SIDE", help="beside the first; all when left out")
     parser.add_argument("--out", type=Path, default=Path("build"), help="the directory for JSON and pictures")
     options = parser.parse_args(arguments)
-    if unknown := set(options.benches) - set(NAMES):
-        parser.error(f"no such bench: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    _check(parser, "bench", options.benches, NAMES)
+    sides = [side.name for name in options.benches or NAMES for side in bench(name).sides]
+    _check(parser, "side", options.sides, list(dict.fromkeys(sides)))
     return options
+
+
+def _check(parser: argparse.ArgumentParser, kind: str, given: Sequence[str], known: Sequence[str]) -> None:
+    if unknown := set(given) - set(known):
+        parser.error(f"no such {kind}: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
 
 
 if __name__ == "__main__":

@@ -7,13 +7,12 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.benchmarks import cluster as clusters
 from tests.benchmarks import payloads, plot, table
-from tests.benchmarks import sides as all_sides
 from tests.benchmarks.cluster import Cluster
 from tests.benchmarks.findings import Findings, Sample, SideFindings, interleaved
 from tests.benchmarks.load.order import Call, Outcome
@@ -38,22 +37,22 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One bench: the same requests for all of its sides, the first of which is the reference."""
+    """One bench: the same requests for all of its sides but those with their own; the first side is the reference."""
 
     name: str
     title: str
-    sides: Sequence[str]
+    sides: Sequence[Side]
     calls: Callable[[], Sequence[Call]]
+    # Of the open loops, in requests a second; the slowest side should be able to do them, or its clients wait in line.
+    rates: Sequence[float]
     # Whether there are to be transactions before it.
     needs_transactions: bool = False
-    # Of the open loops, in requests a second; about a quarter and a half of what the slowest of the peers can do.
-    rates: Sequence[float] = (100.0, 200.0)
 
     def run(self, size: Size, wanted: Sequence[str], progress: Progress) -> Findings:
         """Run it for the sides that are wanted and there; all of them where none is named."""
-        present = [side for name in self.sides if (side := all_sides.named(name)).is_here()]
-        chosen = [side for side in present if not wanted or side.name in (*wanted, self.sides[0])]
-        left_out = [side.title for name in self.sides if not (side := all_sides.named(name)).is_here()]
+        present = [side for side in self.sides if side.is_here()]
+        chosen = [side for side in present if not wanted or side.name in (*wanted, self.sides[0].name)]
+        left_out = [side.title for side in self.sides if not side.is_here()]
         turns = rounds([side.name for side in chosen], self.rates if size.rates is None else size.rates)
         progress.begin(self.name, PARTS * len(chosen) + size.rounds * len(turns))
         with clusters.started() as cluster, _started(cluster, chosen, progress) as contest:
@@ -94,19 +93,20 @@ def rounds(names: Sequence[str], rates: Sequence[float]) -> Sequence[Turn]:
 
 @dataclass
 class Contestant:
-    """A side under way, with what it answered so far; `recording` are the loads that ask for transactions."""
+    """A side under way, with how many transactions it should have recorded by now, and how many it may have."""
 
     side: Side
     url: str
     running: Running
-    outcomes: list[Outcome] = field(default_factory=list)
-    recording: list[Outcome] = field(default_factory=list)
+    accepted: int = 0
+    lost: int = 0
+    first_refusal: str | None = None
 
     def give(self, load: Load) -> Outcome:
         outcome = self.running.give(load)
-        self.outcomes.append(outcome)
-        if load.calls[0].body is not None:
-            self.recording.append(outcome)
+        self.first_refusal = self.first_refusal or outcome.first_refusal
+        self.accepted += outcome.accepted * load.calls[0].transactions
+        self.lost += outcome.lost * load.calls[0].transactions
         return outcome
 
 
@@ -126,21 +126,21 @@ class Bench:
         self._contest = contest
         self._turns = turns
         self._progress = progress
-        self._calls = of.calls()
+        self._calls = {name: (each.side.calls or of.calls)() for name, each in contest.items()}
 
     def findings(self, cluster: Cluster, left_out: Sequence[str]) -> Findings:
         for name, each in self._contest.items():
             self._progress.step(f"{name} warms up")
             if self._of.needs_transactions:
                 each.give(Load(calls=payloads.transfers(), key="first", seconds=60, requests_max=FIRST_REQUESTS))
-            each.give(self._load("warm", seconds=self._size.warm_up_seconds))
+            each.give(self._load(name, "warm", seconds=self._size.warm_up_seconds))
         statements = self._statements(cluster)
         samples = list(self._samples(cluster))
         sides = [self._end(name, each, statements[name]) for name, each in self._contest.items()]
         return Findings(
             bench=self._of.name,
             title=self._of.title,
-            reference=self._of.sides[0],
+            reference=self._of.sides[0].name,
             machine=_machine(cluster),
             settings={
                 "rounds": self._size.rounds,
@@ -154,8 +154,8 @@ class Bench:
             samples=samples,
         )
 
-    def _load(self, key: str, **how: float | int | None) -> Load:
-        return Load(calls=self._calls, key=key, **{"seconds": self._size.seconds, **how})
+    def _load(self, side: str, key: str, **how: float | int | None) -> Load:
+        return Load(calls=self._calls[side], key=key, **{"seconds": self._size.seconds, **how})
 
     def _statements(self, cluster: Cluster) -> Mapping[str, float]:
         """Return how many statements a request of each side sends, BEGIN and COMMIT included."""
@@ -163,7 +163,7 @@ class Bench:
         with cluster.counting() as by_database:
             for name, each in self._contest.items():
                 self._progress.step(f"{name}: its statements are counted")
-                load = self._load("count", connections=1, requests_max=COUNTED_REQUESTS, seconds=60)
+                load = self._load(name, "count", connections=1, requests_max=COUNTED_REQUESTS, seconds=60)
                 counts[name] = max(each.give(load).accepted, 1)
         return {name: by_database.get(self._contest[name].side.database, 0) / counts[name] for name in counts}
 
@@ -173,20 +173,19 @@ class Bench:
                 how = "as many as it can" if rate is None else f"{rate:g} a second"
                 self._progress.step(f"round {number + 1}, {name}: {how}")
                 connections = CONNECTIONS if rate is None else OPEN_CONNECTIONS
-                load = self._load(f"{number}-{place}-{rate}", rate=rate, connections=connections)
+                load = self._load(name, f"{number}-{place}-{rate}", rate=rate, connections=connections)
                 yield _sample(self._contest[name], load, number, place, cluster)
 
     def _end(self, name: str, each: Contestant, statements: float) -> SideFindings:
         self._progress.step(f"{name}: its books are checked")
         each.running.stop()
-        violations = [*each.side.ledger.violations(each.url), *_miscounted(each)]
-        refusals = [outcome.first_refusal for outcome in each.outcomes if outcome.first_refusal]
+        violations = [*each.side.ledger.violations(each.url), *miscounted(each)]
         return SideFindings(
             name=name,
             title=each.side.title,
             statements=statements,
             violations=violations,
-            first_refusal=next(iter(refusals), None),
+            first_refusal=each.first_refusal,
         )
 
 
@@ -205,14 +204,12 @@ def _sample(each: Contestant, load: Load, number: int, place: int, cluster: Clus
     )
 
 
-def _miscounted(each: Contestant) -> Sequence[str]:
+def miscounted(each: Contestant) -> Sequence[str]:
     """Return whether more or less is recorded than was accepted; what got lost may be recorded or not."""
-    accepted = sum(outcome.accepted for outcome in each.recording)
-    lost = sum(outcome.lost for outcome in each.recording)
     recorded = each.side.ledger.recorded(each.url)
-    if accepted <= recorded <= accepted + lost:
+    if each.accepted <= recorded <= each.accepted + each.lost:
         return []
-    return [f"{recorded} transactions are recorded, {accepted} were accepted and {lost} lost"]
+    return [f"{recorded} transactions are recorded, {each.accepted} were accepted and {each.lost} lost"]
 
 
 @contextmanager

@@ -24,7 +24,8 @@ def transfers() -> Sequence[Call]:
 def balances() -> Sequence[Call]:
     """Return requests for the balance of an account, all accounts alike."""
     chance = random.Random(SEED)
-    return [Call(path=f"{_ledger()}/accounts/{chance.choice(books.paths())}/balance") for _ in range(COUNT)]
+    paths = books.paths()
+    return [Call(path=f"{_ledger()}/accounts/{chance.choice(paths)}/balance") for _ in range(COUNT)]
 
 
 def _transfer(chance: random.Random, number: int) -> Call:
@@ -38,7 +39,7 @@ def _transfer(chance: random.Random, number: int) -> Call:
             {"account": books.path(credited), "credit": amount, "currency": books.CURRENCY},
         ],
     }
-    return Call(path=f"{_ledger()}/transactions", body=json.dumps(body))
+    return Call(path=f"{_ledger()}/transactions", body=json.dumps(body), transactions=1)
 
 
 def _ledger() -> str:

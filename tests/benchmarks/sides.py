@@ -26,6 +26,7 @@ from tests.benchmarks.ledgers import (
     ours_environment,
     peers_environment,
 )
+from tests.benchmarks.load.order import Call
 from tests.benchmarks.peers import books, statement
 from tests.benchmarks.running import Running, Server
 from tests.own_postgresql import free_port
@@ -53,6 +54,8 @@ class Side:
     title: str
     ledger: Ledger
     start: Callable[[Setting], Running]
+    # What it is asked for, where that is not what its bench asks all others for.
+    calls: Callable[[], Sequence[Call]] | None = None
     # Whether what it needs is there.
     is_here: Callable[[], bool] = lambda: True
 
@@ -207,6 +210,7 @@ ALL: Sequence[Side] = (
 )
 
 
-def named(name: str) -> Side:
-    """Return the side of this name."""
-    return next(side for side in ALL if side.name == name)
+def named(*names: str) -> Sequence[Side]:
+    """Return the sides of these names, in their order."""
+    by_name = {side.name: side for side in ALL}
+    return [by_name[name] for name in names]

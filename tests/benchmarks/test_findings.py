@@ -7,7 +7,6 @@ import dataclasses
 import pytest
 
 from tests.benchmarks import table
-from tests.benchmarks.compare import rounds
 from tests.benchmarks.findings import Findings, Sample, SideFindings, Spread, interleaved, spread
 from tests.benchmarks.load.order import Outcome
 
@@ -145,10 +144,3 @@ class TestTable:
         assert "- Peer: balances: 2 differ" in text
         assert "- Peer: 3 requests got no 2xx; the first: said no" in text
         assert rows(text)[1]["holds"] == "no"
-
-
-class TestRounds:
-    def test_have_the_first_side_beside_each_other_and_then_all_sides_at_each_rate(self):
-        closed = [(0, "a", None), (1, "b", None), (2, "a", None)]
-
-        assert rounds(["a", "b"], [50.0, 60.0]) == [*closed, (0, "a", 50), (1, "b", 50), (0, "a", 60), (1, "b", 60)]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import payloads
+from tests.benchmarks import payloads, sides
 from tests.benchmarks.compare import Comparison
 
 BENCH = Comparison(
     name="read",
     title="Read one balance",
-    sides=["myapp", "starter-orm", "fastapi-orm", "flask-orm", "django-hordak"],
+    sides=sides.named("myapp", "starter-orm", "fastapi-orm", "flask-orm", "django-hordak"),
     calls=payloads.balances,
     needs_transactions=True,
-    rates=(200.0, 400.0),
+    rates=(100.0, 400.0),
 )

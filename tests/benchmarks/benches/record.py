@@ -8,6 +8,7 @@ from tests.benchmarks.compare import Comparison
 BENCH = Comparison(
     name="record",
     title="Record one transaction",
-    sides=[side.name for side in sides.ALL],
+    sides=sides.ALL,
     calls=payloads.transfers,
+    rates=(50.0, 150.0),
 )

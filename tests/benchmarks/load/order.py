@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request; with a `body` it is a POST that carries an idempotency key of its own."""
+    """One request; with a `body` it is a POST that carries an idempotency key of its own.
+
+    It records `transactions` when it is accepted, as many as every other of its order.
+    """
 
     path: str
     body: str | None = None
+    transactions: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
