@@ -116,13 +116,15 @@ class Script:
         """Do nothing: no process outlives its run."""
 
     def _command(self, load: Load) -> list[str]:
+        # Its connections are new in each run, and each plans its statements anew: not more of them than are used.
+        clients = min(load.connections, books.POOL_SIZE)
         run = next(iter(self._runs))
         length = ["-T", str(max(round(load.seconds), 1))]
         if load.requests_max is not None:
-            length = ["-t", str(load.requests_max // load.connections)]
+            length = ["-t", str(load.requests_max // clients)]
         rate = [] if load.rate is None else ["-R", str(load.rate)]
         ours = ["-n", "-M", "prepared", "-f", "script.sql", "-l", "-D", f"run={run}", "-D", "count=0"]
-        return [str(self.program), *ours, "-c", str(load.connections), *length, *rate, self.url]
+        return [str(self.program), *ours, "-c", str(clients), *length, *rate, self.url]
 
 
 def _outcome(directory: Path, told: str, cpu_seconds: float) -> Outcome:
