@@ -23,11 +23,13 @@ COUNTED_REQUESTS = 40
 FIRST_REQUESTS = 200
 # What is done with each side beside its turns: it is started, warmed up, counted and checked.
 PARTS = 4
+# Of what the slowest side does in a closed loop: the rates of the open ones, the same for all.
+SHARES = (0.25, 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How long a bench is; `rates` are of the open loops, in requests a second, where they are not the bench's own."""
+    """How long a bench is; `rates` are of the open loops, in requests a second, where the warm-up is not to choose."""
 
     rounds: int = 5
     seconds: float = 3.0
@@ -43,8 +45,6 @@ class Comparison:
     title: str
     sides: Sequence[Side]
     calls: Callable[[], Sequence[Call]]
-    # Of the open loops, in requests a second; the slowest side should be able to do them, or its clients wait in line.
-    rates: Sequence[float]
     # Whether there are to be transactions before it.
     needs_transactions: bool = False
 
@@ -53,10 +53,10 @@ class Comparison:
         present = [side for side in self.sides if side.is_here()]
         chosen = [side for side in present if not wanted or side.name in (*wanted, self.sides[0].name)]
         left_out = [side.title for side in self.sides if not side.is_here()]
-        turns = rounds([side.name for side in chosen], self.rates if size.rates is None else size.rates)
+        turns = rounds([side.name for side in chosen], SHARES if size.rates is None else size.rates)
         progress.begin(self.name, PARTS * len(chosen) + size.rounds * len(turns))
         with clusters.started() as cluster, _started(cluster, chosen, progress) as contest:
-            return Bench(self, size, contest, turns, progress).findings(cluster, left_out)
+            return Bench(self, size, contest, progress).findings(cluster, left_out)
 
     def render(self, findings: Findings) -> str:
         """Return the findings as text."""
@@ -91,6 +91,11 @@ def rounds(names: Sequence[str], rates: Sequence[float]) -> Sequence[Turn]:
     return closed + [Turn(place, name, rate) for rate in rates for place, name in enumerate(names)]
 
 
+def rates_for(per_second: float) -> Sequence[float]:
+    """Return the rates of the open loops where the slowest side does so many in a closed one; all sides can do them."""
+    return [max(float(f"{share * per_second:.2g}"), 1.0) for share in SHARES]
+
+
 @dataclass
 class Contestant:
     """A side under way, with how many transactions it should have recorded by now, and how many it may have."""
@@ -118,24 +123,19 @@ class Bench:
         of: Comparison,
         size: Size,
         contest: Mapping[str, Contestant],
-        turns: Sequence[Turn],
         progress: Progress,
     ) -> None:
         self._of = of
         self._size = size
         self._contest = contest
-        self._turns = turns
         self._progress = progress
         self._calls = {name: (each.side.calls or of.calls)() for name, each in contest.items()}
 
     def findings(self, cluster: Cluster, left_out: Sequence[str]) -> Findings:
-        for name, each in self._contest.items():
-            self._progress.step(f"{name} warms up")
-            if self._of.needs_transactions:
-                each.give(Load(calls=payloads.transfers(), key="first", seconds=60, requests_max=FIRST_REQUESTS))
-            each.give(self._load(name, "warm", seconds=self._size.warm_up_seconds))
+        slowest = min(self._warm_up(name, each) for name, each in self._contest.items())
+        rates = rates_for(slowest) if self._size.rates is None else self._size.rates
         statements = self._statements(cluster)
-        samples = list(self._samples(cluster))
+        samples = list(self._samples(cluster, rounds(list(self._contest), rates)))
         sides = [self._end(name, each, statements[name]) for name, each in self._contest.items()]
         return Findings(
             bench=self._of.name,
@@ -145,7 +145,7 @@ class Bench:
             settings={
                 "rounds": self._size.rounds,
                 "seconds": self._size.seconds,
-                "rates": sorted({turn.rate for turn in self._turns if turn.rate is not None}),
+                "rates": list(rates),
                 "connections": CONNECTIONS,
                 "open_connections": OPEN_CONNECTIONS,
             },
@@ -157,6 +157,14 @@ class Bench:
     def _load(self, side: str, key: str, **how: float | int | None) -> Load:
         return Load(calls=self._calls[side], key=key, **{"seconds": self._size.seconds, **how})
 
+    def _warm_up(self, name: str, each: Contestant) -> float:
+        """Warm a side up and return how many requests a second it did."""
+        self._progress.step(f"{name} warms up")
+        if self._of.needs_transactions:
+            each.give(Load(calls=payloads.transfers(), key="first", seconds=60, requests_max=FIRST_REQUESTS))
+        outcome = each.give(self._load(name, "warm", seconds=self._size.warm_up_seconds))
+        return outcome.accepted / self._size.warm_up_seconds
+
     def _statements(self, cluster: Cluster) -> Mapping[str, float]:
         """Return how many statements a request of each side sends, BEGIN and COMMIT included."""
         counts = {}
@@ -167,9 +175,9 @@ class Bench:
                 counts[name] = max(each.give(load).accepted, 1)
         return {name: by_database.get(self._contest[name].side.database, 0) / counts[name] for name in counts}
 
-    def _samples(self, cluster: Cluster) -> Iterator[Sample]:
+    def _samples(self, cluster: Cluster, turns: Sequence[Turn]) -> Iterator[Sample]:
         for number in range(self._size.rounds):
-            for place, name, rate in self._turns:
+            for place, name, rate in turns:
                 how = "as many as it can" if rate is None else f"{rate:g} a second"
                 self._progress.step(f"round {number + 1}, {name}: {how}")
                 connections = CONNECTIONS if rate is None else OPEN_CONNECTIONS

@@ -92,3 +92,12 @@ class TestRounds:
 
     def test_of_one_side_are_its_own(self):
         assert rounds(["a"], []) == [Turn(0, "a", None)]
+
+
+class TestRatesFor:
+    def test_are_shares_of_what_the_slowest_does_in_round_figures(self):
+        assert compare.rates_for(71.3) == [18.0, 36.0]
+        assert compare.rates_for(1234.0) == [310.0, 620.0]
+
+    def test_are_one_a_second_at_least(self):
+        assert compare.rates_for(0.0) == [1.0, 1.0]

@@ -11,5 +11,4 @@ BENCH = Comparison(
     sides=sides.named("myapp", "starter-orm", "fastapi-orm", "flask-orm", "django-hordak"),
     calls=payloads.balances,
     needs_transactions=True,
-    rates=(100.0, 400.0),
 )

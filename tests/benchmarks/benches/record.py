@@ -10,5 +10,4 @@ BENCH = Comparison(
     title="Record one transaction",
     sides=sides.ALL,
     calls=payloads.transfers,
-    rates=(50.0, 150.0),
 )
