@@ -9,10 +9,13 @@ BIN := .venv/bin
 RUNTIME := .venv/runtime.stamp
 TEST := .venv/test.stamp
 BENCH := .venv/bench.stamp
+# What the benches compare with, in an environment of its own.
+PEERS := build/peers/peers.stamp
+PEERS_FROM := tests/benchmarks/peers
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: serve test test-long test-variants check format bench-sessions shell clean help
+.PHONY: serve test test-long test-variants check format bench bench-sessions shell clean help
 
 serve: $(RUNTIME) ## Migrate the development database and serve it (http_port=7000 for another port)
 	@$(BIN)/alembic upgrade head
@@ -49,6 +52,12 @@ format: $(TEST) ## Format the code and make the fixes that are safe
 bench-sessions: $(BENCH) ## Compare creating with reusing sessions: tables, build/bench-sessions.json, the picture in docs (5 minutes)
 	$(BIN)/python -m tests.benchmarks.sessions --out build/bench-sessions.json --plot docs/images/bench-sessions.svg
 
+bench: $(BENCH) $(PEERS) ## Compare with others, in turns: tables, build/bench-*.json and .svg; make bench-record, bench-read for one
+	$(BIN)/python -m tests.benchmarks $(bench_options)
+
+bench-%: $(BENCH) $(PEERS)
+	$(BIN)/python -m tests.benchmarks $* $(bench_options)
+
 shell: $(RUNTIME) ## Open a Python shell with a begun session, the models and the operations
 	@$(BIN)/alembic upgrade head
 	@exec $(BIN)/pshell development.ini
@@ -76,3 +85,8 @@ $(TEST): setup.py constraints.txt | $(BIN)/python
 $(BENCH): setup.py constraints.txt | $(BIN)/python
 	$(PIP) install --quiet -c constraints.txt -e '.[bench]'
 	@touch $(RUNTIME) $(TEST) $@
+
+$(PEERS): $(PEERS_FROM)/requirements.txt $(PEERS_FROM)/constraints.txt | $(BIN)/python
+	$(BIN)/python -m venv build/peers
+	build/peers/bin/python -m pip --disable-pip-version-check install --quiet -r $(PEERS_FROM)/requirements.txt -c $(PEERS_FROM)/constraints.txt
+	@touch $@

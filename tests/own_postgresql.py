@@ -49,7 +49,7 @@ class OwnPostgresql:
         parent.mkdir(exist_ok=True)
         self.data = parent / name
         self.port = free_port()
-        self._log = parent / f"{name}.log"
+        self.log = parent / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._programs: PostgresServer = postgresql_server.server_at(run_directory, self.data)
 
@@ -75,7 +75,7 @@ class OwnPostgresql:
         if self._process is not None and self._process.poll() is None:
             return
         (self.data / "postmaster.pid").unlink(missing_ok=True)
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs.bin_path / "postgres", "-D", self.data, "-p", str(self.port)],
                 stdout=log,
@@ -132,7 +132,7 @@ class OwnPostgresql:
 
     def _is_ready(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, f"the server ended at its start:\n{self._log.read_text()}"
+        assert self._process.poll() is None, f"the server ended at its start:\n{self.log.read_text()}"
         pid_file = self.data / "postmaster.pid"
         return pid_file.exists() and pid_file.read_text().rstrip().endswith("ready")
 

@@ -15,6 +15,7 @@ from tests.architecture import house_rules
 from tests.architecture.house_rules import ROOT
 
 PACKAGES = ROOT / "docs" / "decisions" / "0001-dependencies.md"
+PEERS = ROOT / "tests" / "benchmarks" / "peers"
 LISTS = {"RUNTIME", "IMPORT", "BANK", "TEST", "BENCH"}
 
 
@@ -39,6 +40,18 @@ def declared_packages() -> set[str]:
     ]
     requirements = [node.value for each in lists for node in ast.walk(each) if isinstance(node, ast.Constant)]
     return {re.split(r"[\[<>=!]", requirement)[0] for requirement in requirements}
+
+
+def peers_packages() -> set[str]:
+    """Return the names of the packages that the peers of the benches ask for."""
+    lines = (PEERS / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return {re.split(r"[\[<>=!]", line)[0] for line in lines}
+
+
+def pinned(path: Path) -> set[str]:
+    """Return the names of the packages that a file pins."""
+    names = re.findall(r"^([\w.-]+)==", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {name.replace(".", "-") for name in names}
 
 
 def undeclared(imported: Iterable[str], declared: set[str]) -> set[str]:
@@ -98,7 +111,7 @@ class TestDocuments:
         assert {name for name in named if not any(file.endswith(f"/{name}") for file in files)} == set()
 
     def test_list_the_packages_that_are_declared(self):
-        assert first_column(PACKAGES.read_text(encoding="utf-8")) == declared_packages()
+        assert first_column(PACKAGES.read_text(encoding="utf-8")) == declared_packages() | peers_packages()
 
     def test_list_the_settings_that_are_read(self):
         read = {setting.key for setting in (*settings.DATABASE, *settings.APPLICATION)}
@@ -106,6 +119,5 @@ class TestDocuments:
         assert first_column(section(ROOT / "README.md", "Settings")) == read
 
     def test_pin_every_declared_package(self):
-        pinned = re.findall(r"^([\w.-]+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
-
-        assert {name.replace(".", "-") for name in declared_packages()} <= set(pinned)
+        assert {name.replace(".", "-") for name in declared_packages()} <= pinned(ROOT / "constraints.txt")
+        assert peers_packages() <= pinned(PEERS / "constraints.txt")

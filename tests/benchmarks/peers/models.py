@@ -1,0 +1,67 @@
+"""A ledger in SQLAlchemy's ORM, as its documentation writes models; a balance is a column that each transfer updates.
+
+Amounts are decimals, a credit is negative.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+
+from tests.benchmarks.peers import books
+
+
+class Base(DeclarativeBase):
+    """The declarative base."""
+
+
+class Account(Base):
+    """An account and its balance."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(unique=True)
+    balance: Mapped[Decimal] = mapped_column(sa.Numeric(20, 2), default=Decimal)
+
+
+class Transaction(Base):
+    """A transaction with its postings."""
+
+    __tablename__ = "transactions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    description: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), default=lambda: datetime.now(UTC))
+    postings: Mapped[list[Posting]] = relationship(back_populates="transaction")
+
+
+class Posting(Base):
+    """One line of a transaction, with the balance it led to."""
+
+    __tablename__ = "postings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    transaction_id: Mapped[int] = mapped_column(sa.ForeignKey("transactions.id"), index=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("accounts.id"), index=True)
+    amount: Mapped[Decimal] = mapped_column(sa.Numeric(20, 2))
+    currency: Mapped[str] = mapped_column(sa.String(3))
+    balance: Mapped[Decimal] = mapped_column(sa.Numeric(20, 2))
+    transaction: Mapped[Transaction] = relationship(back_populates="postings")
+    account: Mapped[Account] = relationship()
+
+
+def prepare() -> None:
+    """Make the tables and the accounts."""
+    engine = sa.create_engine(books.url("psycopg"))
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add_all(Account(path=path) for path in books.paths())
+        session.commit()
+
+
+if __name__ == "__main__":
+    prepare()

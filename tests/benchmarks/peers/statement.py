@@ -1,0 +1,130 @@
+"""The application's one statement, for those who are given nothing else of it: a transaction of two lines or more.
+
+The text is the application's own file, `myapp/ledger/sql/record.sql`, without its comments; what goes in is a plan of
+a transaction that names no account twice, carries no idempotency key, and is effective now. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+FILE = Path(__file__).parents[3] / "myapp" / "ledger" / "sql" / "record.sql"
+PARAMETER = re.compile(r"%\((\w+)\)s")
+# Of accounts whose balance grows with debits, which all accounts of the benches are.
+EXPONENT = 2
+
+# Rows of balances as JSON, read already or not, as the driver has it.
+Found = str | Sequence[Mapping[str, int]]
+Integers = Callable[[list[int]], object]
+
+# With the names of the application's parameters, for psycopg.
+NAMED = " ".join(re.sub(r"--.*", "", FILE.read_text(encoding="utf-8")).split())
+NAMES = tuple(dict.fromkeys(PARAMETER.findall(NAMED)))
+# The same with places, for asyncpg.
+NUMBERED = PARAMETER.sub(lambda found: f"${NAMES.index(found[1]) + 1}", NAMED)
+
+LEDGER_ID = "SELECT id FROM ledgers WHERE name = 'bench'"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line; a credit is negative. The amount is in the currency's smallest unit."""
+
+    account: str
+    currency: str
+    amount: int
+
+
+def line(account: str, currency: str, debit: Decimal | None, credit: Decimal | None) -> Line:
+    """Return a line from amounts as they are written."""
+    amount = debit if debit is not None else -(credit or Decimal())
+    return Line(account, currency, int(amount.scaleb(EXPONENT)))
+
+
+def text(amount: int) -> str:
+    """Return an amount as it is written."""
+    return str(Decimal(amount).scaleb(-EXPONENT))
+
+
+def parameters(
+    ledger_id: UUID, lines: Sequence[Line], description: str, now: datetime, *, integers: Integers = list
+) -> Mapping[str, object]:
+    """Return what goes in, by name; `integers` makes an array of them into what the driver takes."""
+    return {
+        "ledger_id": ledger_id,
+        "now": now,
+        "key": None,
+        "request_hash": None,
+        "packed_ids": None,
+        "expired_before": None,
+        "new_currencies": [],
+        "new_exponents": integers([]),
+        "effective_min": now,
+        "is_late": False,
+        "today": now.date(),
+        "slot_count": len(lines),
+        "transaction_count": 1,
+        "ids": [_new_id(now)],
+        "references": [None],
+        "effective": [now],
+        "descriptions": [description],
+        "metadata": ["{}"],
+        **_of_lines(lines, integers),
+        "days": [now.date()] * len(lines),
+    }
+
+
+def _of_lines(lines: Sequence[Line], integers: Integers) -> Mapping[str, object]:
+    """Return the arrays with an element for each line, which is also a slot, and a slot's only day."""
+    debited = integers([max(each.amount, 0) for each in lines])
+    credited = integers([max(-each.amount, 0) for each in lines])
+    currencies = [each.currency for each in lines]
+    numbers = integers(list(range(1, len(lines) + 1)))
+    return {
+        "paths": [each.account for each in lines],
+        "amounts": integers([each.amount for each in lines]),
+        **dict.fromkeys(("slot_currencies", "currencies"), currencies),
+        **dict.fromkeys(("debits", "day_debits"), debited),
+        **dict.fromkeys(("credits", "day_credits"), credited),
+        **dict.fromkeys(("counts", "places"), integers([1] * len(lines))),
+        **dict.fromkeys(("slots", "line_numbers", "day_slots"), numbers),
+        **dict.fromkeys(("debits_left", "credits_left", "counts_left"), integers([0] * len(lines))),
+    }
+
+
+def as_text(values: list[int]) -> str:
+    """Return an array of integers as psycopg takes it best, and as the application sends it."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def balances(ranks: Sequence[int], found: Found) -> list[str]:
+    """Return the balance that each line led to."""
+    by_rank = json.loads(found) if isinstance(found, str) else found
+    moved = [by_rank[rank - 1] for rank in ranks]
+    return [text(each["debits_posted"] - each["credits_posted"]) for each in moved]
+
+
+def answer(
+    values: Mapping[str, object], lines: Sequence[Line], ranks: Sequence[int], found: Found
+) -> dict[str, object]:
+    """Return the recorded transaction as plain values, for those who encode them themselves."""
+    (new_id,), (description,) = values["ids"], values["descriptions"]
+    postings = [
+        {"account": each.account, "amount": text(each.amount), "balance": balance}
+        for each, balance in zip(lines, balances(ranks, found), strict=True)
+    ]
+    return {"id": str(new_id), "description": description, "postings": postings}
+
+
+def _new_id(now: datetime) -> UUID:
+    """Return a UUIDv7."""
+    milliseconds = int(now.timestamp() * 1000)
+    return UUID(int=milliseconds << 80 | 7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62))

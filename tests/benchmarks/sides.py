@@ -1,0 +1,216 @@
+"""The sides: the application, its peers, and what bounds them all. Each in one process, with eight connections.
+
+A side says what its database is like (`ledger`), and how it is started on it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.benchmarks import pgbench
+from tests.benchmarks.cluster import Cluster, rows
+from tests.benchmarks.ledgers import (
+    PEERS,
+    PEERS_PYTHON,
+    ROOT,
+    Hordak,
+    Ledger,
+    Orm,
+    Ours,
+    Pgledger,
+    ours_environment,
+    peers_environment,
+)
+from tests.benchmarks.load.order import Call
+from tests.benchmarks.peers import books, statement
+from tests.benchmarks.running import Running, Server
+from tests.own_postgresql import free_port
+
+PROGRAMS = Path(sys.executable).parent
+OURS = "myapp"
+# The paths of pgledger's SQL files in the order to run them, which are not ours to bring along, apart as in PATH.
+PGLEDGER_VARIABLE = "MYAPP_BENCH_PGLEDGER"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where a side is to run: the cluster, its own database, and a directory for what it writes."""
+
+    cluster: Cluster
+    url: str
+    directory: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One of those that are compared."""
+
+    name: str
+    title: str
+    ledger: Ledger
+    start: Callable[[Setting], Running]
+    # What it is asked for, where that is not what its bench asks all others for.
+    calls: Callable[[], Sequence[Call]] | None = None
+    # Whether what it needs is there.
+    is_here: Callable[[], bool] = lambda: True
+
+    @property
+    def database(self) -> str:
+        return "bench_" + self.name.replace("-", "_")
+
+
+def _served(
+    setting: Setting, port: int, command: Sequence[str], environment: Mapping[str, str], **headers: str
+) -> Server:
+    log = setting.directory / f"{port}.log"
+    server = Server(command=command, environment=environment, port=port, log=log, headers=headers)
+    server.start()
+    return server
+
+
+def _ours(setting: Setting) -> Running:
+    """The application as docs and README have it run: production.ini, an API key, and everything on."""
+    environment = ours_environment(setting.url)
+    creating = ["keys", "create", "--ledger", books.LEDGER, "--scope", "write", "--ini", "production.ini"]
+    made = subprocess.run(
+        [PROGRAMS / "myapp", *creating], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    key = made.stdout.splitlines()[-1]
+    port = free_port()
+    command = [str(PROGRAMS / "pserve"), "production.ini", f"http_port={port}"]
+    return _served(setting, port, command, environment, Authorization=f"Bearer {key}")
+
+
+STARTER_INI = """
+[app:main]
+use = call:tests.benchmarks.peers.pyramid_starter:main
+sqlalchemy.url = {url}
+retry.attempts = 3
+bench.form = {form}
+
+[server:main]
+use = egg:waitress#main
+listen = 127.0.0.1:{port}
+threads = {threads}
+"""
+
+
+def _starter(form: str) -> Callable[[Setting], Running]:
+    def start(setting: Setting) -> Running:
+        port = free_port()
+        ini = setting.directory / f"{port}.ini"
+        text = STARTER_INI.format(url=setting.url, form=form, port=port, threads=books.POOL_SIZE)
+        ini.write_text(text, encoding="utf-8")
+        return _served(setting, port, [str(PROGRAMS / "pserve"), str(ini)], peers_environment(setting.url))
+
+    return start
+
+
+def _uvicorn(module: str) -> Callable[[Setting], Running]:
+    def start(setting: Setting) -> Running:
+        port = free_port()
+        command = [str(PEERS_PYTHON), "-m", "uvicorn", f"{PEERS}.{module}:app", "--port", str(port), "--no-access-log"]
+        return _served(setting, port, command, peers_environment(setting.url))
+
+    return start
+
+
+def _gunicorn(application: str, **more: str) -> Callable[[Setting], Running]:
+    def start(setting: Setting) -> Running:
+        port = free_port()
+        threads = ["--worker-class", "gthread", "--threads", str(books.POOL_SIZE)]
+        command = [str(PEERS_PYTHON), "-m", "gunicorn", *threads, "--bind", f"127.0.0.1:{port}"]
+        return _served(setting, port, [*command, f"{PEERS}.{application}"], peers_environment(setting.url) | more)
+
+    return start
+
+
+def _bare_statement(setting: Setting) -> Running:
+    ((ledger_id,),) = rows(setting.url, statement.LEDGER_ID)
+    return pgbench.Script(setting.cluster.programs / "pgbench", setting.url, pgbench.bare_statement(ledger_id))
+
+
+def _pgledger(setting: Setting) -> Running:
+    return pgbench.Script(setting.cluster.programs / "pgbench", setting.url, pgbench.PGLEDGER)
+
+
+def _peers_are_here() -> bool:
+    return PEERS_PYTHON.exists()
+
+
+STARTER_MODELS = Orm(f"{PEERS}.models", Path(sys.executable))
+# The statement does not write the words by which the application finds a transaction.
+BY_STATEMENT = Ours(unchecked=frozenset({"terms-agree"}))
+DJANGO = "django_project.wsgi:application"
+
+ALL: Sequence[Side] = (
+    Side(name=OURS, title="this application, all of it", ledger=Ours(), start=_ours),
+    Side(name="starter-orm", title="Pyramid starter, ORM", ledger=STARTER_MODELS, start=_starter("orm")),
+    Side(
+        name="fastapi-orm",
+        title="FastAPI, async SQLAlchemy ORM",
+        ledger=Orm(f"{PEERS}.models"),
+        start=_uvicorn("fastapi_orm"),
+        is_here=_peers_are_here,
+    ),
+    Side(
+        name="flask-orm",
+        title="Flask-SQLAlchemy, ORM",
+        ledger=Orm(f"{PEERS}.flask_orm"),
+        start=_gunicorn("flask_orm:app"),
+        is_here=_peers_are_here,
+    ),
+    Side(
+        name="django-hordak",
+        title="Django, hordak",
+        ledger=Hordak(),
+        start=_gunicorn(DJANGO),
+        is_here=_peers_are_here,
+    ),
+    Side(
+        name="starter-statement",
+        title="Pyramid starter, our statement",
+        ledger=BY_STATEMENT,
+        start=_starter("statement"),
+    ),
+    Side(
+        name="fastapi-statement",
+        title="FastAPI, our statement",
+        ledger=BY_STATEMENT,
+        start=_uvicorn("fastapi_statement"),
+        is_here=_peers_are_here,
+    ),
+    Side(
+        name="flask-statement",
+        title="Flask-SQLAlchemy, our statement",
+        ledger=BY_STATEMENT,
+        start=_gunicorn("flask_statement:app"),
+        is_here=_peers_are_here,
+    ),
+    Side(
+        name="django-statement",
+        title="Django, our statement",
+        ledger=BY_STATEMENT,
+        start=_gunicorn(DJANGO, BENCH_BY_STATEMENT="yes"),
+        is_here=_peers_are_here,
+    ),
+    Side(name="pgbench-statement", title="pgbench, our statement", ledger=BY_STATEMENT, start=_bare_statement),
+    Side(
+        name="pgbench-pgledger",
+        title="pgbench, pgledger's function",
+        ledger=Pgledger([Path(file) for file in os.environ.get(PGLEDGER_VARIABLE, "").split(os.pathsep)]),
+        start=_pgledger,
+        is_here=lambda: PGLEDGER_VARIABLE in os.environ,
+    ),
+)
+
+
+def named(*names: str) -> Sequence[Side]:
+    """Return the sides of these names, in their order."""
+    by_name = {side.name: side for side in ALL}
+    return [by_name[name] for name in names]

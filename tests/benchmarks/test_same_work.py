@@ -1,0 +1,117 @@
+"""All sides are asked for the same, and those given the application's statement are given all of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from myapp.ledger.recording import statement as ours
+from tests.benchmarks import cluster, payloads, pgbench, sides
+from tests.benchmarks.benches import read, record
+from tests.benchmarks.peers import books, statement, validation
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+LINES = [statement.line("assets:a", "USD", Decimal("12.50"), None), statement.line("b", "USD", None, Decimal("12.5"))]
+
+
+class TestPayloads:
+    def test_balance_and_never_name_an_account_twice(self):
+        paths = set(books.paths())
+        for call in payloads.transfers():
+            assert call.body is not None
+            _description, postings = validation.transaction(json.loads(call.body))
+            assert len({posting.account for posting in postings}) == 2
+            assert {posting.account for posting in postings} <= paths
+
+    def test_are_the_same_each_time(self):
+        assert payloads.transfers() == payloads.transfers()
+        assert payloads.balances() == payloads.balances()
+
+
+class TestStatement:
+    def test_is_given_all_that_the_application_gives_it(self):
+        given = statement.parameters(UUID(int=1), LINES, "Sale", NOW)
+
+        assert set(given) == set(statement.NAMES) == set(ours.NAMES)
+
+    def test_is_the_application_s_but_for_its_names(self):
+        # What is neither a name nor a blank is the same in both.
+        assert re.sub(r"[\w\s]", "", statement.NAMED) == re.sub(r"[\w\s]", "", ours.RECORD)
+
+    def test_has_a_place_for_each_name(self):
+        assert statement.PARAMETER.search(statement.NUMBERED) is None
+        assert {int(place) for place in re.findall(r"\$(\d+)", statement.NUMBERED)} == set(
+            range(1, len(statement.NAMES) + 1)
+        )
+
+    def test_takes_amounts_in_the_smallest_unit_and_tells_them_as_written(self):
+        given = statement.parameters(UUID(int=1), LINES, "Sale", NOW, integers=statement.as_text)
+        found = [{"debits_posted": 1250, "credits_posted": 0}, {"debits_posted": 0, "credits_posted": 1251}]
+        told = statement.answer(given, LINES, [2, 1], found)
+
+        assert given["amounts"] == "{1250,-1250}"
+        assert [posting["balance"] for posting in told["postings"]] == ["-12.51", "12.50"]
+
+    def test_has_no_parameter_left_under_pgbench(self):
+        script = pgbench.bare_statement(UUID(int=1))
+
+        assert statement.PARAMETER.search(script) is None
+        assert set(re.findall(r"(?<!:):([a-z_]+)", script)) <= {
+            "debited",
+            "credited",
+            "amount",
+            "count",
+            "run",
+            "client_id",
+            "high",
+            "low",
+        }
+
+
+class TestValidation:
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"debit": "0.00"},
+            {"debit": "12.505"},
+            {"debit": "much"},
+            {"debit": "12.51"},
+            {"currency": "DOLLAR"},
+            {"credit": "12.50"},
+            {"note": "x"},
+        ],
+    )
+    def test_refuses_what_is_no_transaction(self, changed: dict[str, str]):
+        debit = {"account": "a", "debit": "12.50", "currency": "USD"}
+        credit = {"account": "b", "credit": "12.50", "currency": "USD"}
+
+        assert validation.transaction({"description": "", "postings": [debit, credit]})
+        with pytest.raises(validation.Invalid):
+            validation.transaction({"description": "", "postings": [debit | changed, credit]})
+
+
+class TestSides:
+    def test_have_databases_of_their_own(self):
+        assert len({side.database for side in sides.ALL}) == len(sides.ALL)
+
+    @pytest.mark.parametrize("bench", [record.BENCH, read.BENCH])
+    def test_begin_with_the_application(self, bench):
+        assert bench.sides[0].name == sides.OURS
+
+
+class TestCountedStatements:
+    def test_are_those_that_clients_sent_by_either_protocol(self):
+        log = (
+            "bench_a|LOG:  statement: BEGIN\n"
+            "bench_a|LOG:  execute <unnamed>: SELECT 1\n\tFROM t\n"
+            "bench_b|LOG:  execute _pg3_0: INSERT INTO t\n"
+            "bench_a|DETAIL:  Parameters: $1 = 'x'\n"
+            "|LOG:  checkpoint starting: time\n"
+        )
+
+        assert cluster.STATEMENT.findall(log) == ["bench_a", "bench_a", "bench_b"]
