@@ -27,7 +27,7 @@ def open_shop(shop: Shop) -> Shop:
 
 def let_expire(shop: Shop, *held: dict[str, Any]) -> list[str]:
     """Reserve what is wanted, wait until all of it has expired, and return the holds."""
-    soon = datetime.now(UTC) + timedelta(seconds=1)
+    soon = datetime.now(UTC) + timedelta(seconds=2)
     wanted = [{**each, "pending": True, "expires_at": soon.isoformat()} for each in held]
     items = shop.must(201, "POST", "transactions/batch", {"transactions": wanted})["items"]
     while datetime.now(UTC) <= soon:

@@ -32,10 +32,8 @@ def now() -> str:
 @pytest.fixture
 def holds(shop: Shop) -> dict[str, str]:
     """Record a hold for everything that becomes of one, and return their ids."""
-    soon = (datetime.now(UTC) + timedelta(seconds=0.3)).isoformat()
     shop.must(201, "POST", "transactions", sale(reference="sale"))
     made = {name: held(shop, name) for name in ("waiting", "part", "whole", "final", "voided", "part-voided")}
-    made["over"] = held(shop, "over", expires_at=soon)
     part = {"postings": sale("4.00")["postings"]}
     shop.must(201, "POST", f"transactions/{made['part']}/post", {**part, "reference": "of-part"})
     shop.must(201, "POST", f"transactions/{made['whole']}/post", {"reference": "of-whole"})
@@ -43,7 +41,10 @@ def holds(shop: Shop) -> dict[str, str]:
     shop.must(201, "POST", f"transactions/{made['part-voided']}/post", {**part, "reference": "of-part-voided"})
     for name in ("voided", "part-voided"):
         shop.must(200, "POST", f"transactions/{made[name]}/void")
-    time.sleep(0.4)
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    made["over"] = held(shop, "over", expires_at=soon.isoformat())
+    while datetime.now(UTC) <= soon:
+        time.sleep(0.05)
     return made
 
 
