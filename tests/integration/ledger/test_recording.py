@@ -109,7 +109,7 @@ class TestRecord:
                 form=shop.form,
             )
 
-    @pytest.mark.slow
+    @pytest.mark.long
     def test_takes_a_batch_of_ten_thousand(self, shop: Desk, record_property) -> None:
         cashiers = [f"assets:cashier{n}" for n in range(50)]
         for cashier in cashiers:
@@ -130,7 +130,7 @@ class TestRecord:
         assert replayed.transactions == recorded.transactions
         assert shop.violations() == []
 
-    @pytest.mark.slow
+    @pytest.mark.long
     def test_takes_two_thousand_accounts_at_once(self, shop: Desk) -> None:
         """A plan made for small arrays would compare every line with every balance here."""
         paths = [f"assets:drawer{n}" for n in range(2_000)]

@@ -105,6 +105,7 @@ def in_lock_order(counter: Counter) -> list[str]:
     return sorted((TILL, BANK, SALES), key=lambda path: counter.account(path).id)
 
 
+@pytest.mark.long
 class TestReplay:
     def test_takes_balances_in_the_order_of_everyone(self, counter: Counter) -> None:
         first, second, third = in_lock_order(counter)

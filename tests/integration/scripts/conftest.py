@@ -7,13 +7,16 @@ import secrets
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session, sessionmaker
 
 from myapp import settings
+from myapp.db import engine as engines
+from myapp.db import factory
 from myapp.scripts import main
 
 INI = """\
@@ -85,6 +88,18 @@ def myapp(
         return Result(code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def own_sessions(
+    myapp: Run, dialect: str, fresh_database_url: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[sessionmaker[Session]]:
+    """Return sessions on a database of their own, on which commands work from here on, for what takes every ledger."""
+    url = fresh_database_url(dialect)
+    monkeypatch.setenv(settings.URL_VARIABLE, url)
+    engine = engines.build(settings.Database(url=url))
+    yield factory.build(engine)
+    engine.dispose()
 
 
 @pytest.fixture

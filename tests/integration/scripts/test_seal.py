@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
 
-from myapp import settings
-from myapp.db import engine as engines
-from myapp.db import factory
 from myapp.db.scope import session_scope
 from myapp.ledger import operations, queries, tables
 from tests.integration.ledger import history
@@ -27,19 +23,14 @@ def till(sessions, ledger) -> Desk:
 
 
 @pytest.fixture
-def few_ledgers(myapp, dialect, fresh_database_url, monkeypatch) -> Iterator[list[Desk]]:
-    """Return desks at all the ledgers, by name, of a database of their own, on which commands work from here on."""
-    url = fresh_database_url(dialect)
-    monkeypatch.setenv(settings.URL_VARIABLE, url)
-    engine = engines.build(settings.Database(url=url))
-    sessions = factory.build(engine)
+def few_ledgers(own_sessions) -> list[Desk]:
+    """Return desks at all the ledgers, by name, of a database of their own."""
     desks = []
     for name in ("a", "b", "c"):
-        with session_scope(sessions) as session:
-            desks.append(Desk(sessions, operations.create_ledger(session, name, metadata={}, now=NOW)))
+        with session_scope(own_sessions) as session:
+            desks.append(Desk(own_sessions, operations.create_ledger(session, name, metadata={}, now=NOW)))
         begun(desks[-1])
-    yield desks
-    engine.dispose()
+    return desks
 
 
 def begun(desk: Desk) -> Desk:
