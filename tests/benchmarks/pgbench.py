@@ -33,6 +33,7 @@ NEW_ID = r"""
 """
 ID = "(lpad(to_hex(:high::int8), 16, '0') || lpad(to_hex(:low::int8), 16, '0'))::uuid"
 TODAY = "(now() AT TIME ZONE 'UTC')::date"
+MONTH = "date_trunc('month', now() AT TIME ZONE 'UTC')::date"
 
 
 def bare_statement(ledger_id: object) -> str:
@@ -43,7 +44,6 @@ def bare_statement(ledger_id: object) -> str:
         **dict.fromkeys(("new_currencies", "new_exponents"), "'{}'"),
         "ledger_id": f"'{ledger_id}'",
         "is_late": "false",
-        "today": TODAY,
         "slot_count": "2",
         "transaction_count": "1",
         "ids": f"ARRAY[{ID}]",
@@ -65,13 +65,18 @@ def _of_lines() -> Mapping[str, str]:
     pairs = {
         ("paths",): (debited, credited),
         ("slot_currencies", "currencies"): (f"'{books.CURRENCY}'", f"'{books.CURRENCY}'"),
-        ("debits", "day_debits"): (":amount::int8", "0"),
-        ("credits", "day_credits"): ("0", ":amount::int8"),
+        ("debits",): (":amount::int8", "0"),
+        ("credits",): ("0", ":amount::int8"),
+        ("period_debits",): (":amount::int8", ":amount::int8", "0", "0"),
+        ("period_credits",): ("0", "0", ":amount::int8", ":amount::int8"),
+        ("period_slots",): ("1", "1", "2", "2"),
+        ("period_lines",): ("1", "1", "1", "1"),
+        ("grains",): ("'day'", "'month'") * 2,
+        ("effective_from", "recorded_from"): (TODAY, MONTH) * 2,
         ("amounts",): (":amount::int8", "-(:amount::int8)"),
         ("counts", "places"): ("1", "1"),
-        ("slots", "line_numbers", "day_slots"): ("1", "2"),
+        ("slots", "line_numbers"): ("1", "2"),
         ("debits_left", "credits_left", "counts_left"): ("0", "0"),
-        ("days",): (TODAY, TODAY),
     }
     return {name: f"ARRAY[{', '.join(pair)}]" for names, pair in pairs.items() for name in names}
 

@@ -33,7 +33,7 @@ async def record(wanted: WantedTransaction) -> Recorded:
     async with engine.begin() as connection:
         arguments = tuple(values[name] for name in statement.NAMES)
         row = (await connection.exec_driver_sql(statement.NUMBERED, arguments)).one()
-        if row.balance_count < len(lines):
+        if not row.transaction_count:
             raise HTTPException(422, "Not recorded")
     moved = statement.balances(row.ranks, row.balances)
     return Recorded(

@@ -35,7 +35,7 @@ def record() -> ResponseReturnValue:
     lines = [statement.line(each.account, each.currency, each.debit, each.credit) for each in postings]
     values = statement.parameters(ledger_id(), lines, description, datetime.now(UTC), integers=statement.as_text)
     row = db.session.connection().exec_driver_sql(statement.NAMED, values).one()
-    if row.balance_count < len(lines):
+    if not row.transaction_count:
         raise validation.Invalid("not recorded")
     db.session.commit()
     return statement.answer(values, lines, row.ranks, row.balances), 201

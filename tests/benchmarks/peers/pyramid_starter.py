@@ -97,7 +97,7 @@ def record_by_statement(request: Request) -> Mapping[str, object]:
     ledger = ledger_id(request.dbsession.get_bind())
     values = statement.parameters(ledger, lines, description, datetime.now(UTC), integers=statement.as_text)
     row = request.dbsession.connection().exec_driver_sql(statement.NAMED, values).one()
-    if row.balance_count < len(lines):
+    if not row.transaction_count:
         raise validation.Invalid("not recorded")
     # zope.sqlalchemy commits what the ORM has seen change, or what it is told of.
     zope.sqlalchemy.mark_changed(request.dbsession)

@@ -11,7 +11,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -20,6 +20,7 @@ FILE = Path(__file__).parents[3] / "myapp" / "ledger" / "sql" / "record.sql"
 PARAMETER = re.compile(r"%\((\w+)\)s")
 # Of accounts whose balance grows with debits, which all accounts of the benches are.
 EXPONENT = 2
+PERIODS = ("day", "month")
 
 # Rows of balances as JSON, read already or not, as the driver has it.
 Found = str | Sequence[Mapping[str, int]]
@@ -69,7 +70,6 @@ def parameters(
         "new_exponents": integers([]),
         "effective_min": now,
         "is_late": False,
-        "today": now.date(),
         "slot_count": len(lines),
         "transaction_count": 1,
         "ids": [_new_id(now)],
@@ -78,12 +78,12 @@ def parameters(
         "descriptions": [description],
         "metadata": ["{}"],
         **_of_lines(lines, integers),
-        "days": [now.date()] * len(lines),
+        **_of_periods(lines, integers, now.date()),
     }
 
 
 def _of_lines(lines: Sequence[Line], integers: Integers) -> Mapping[str, object]:
-    """Return the arrays with an element for each line, which is also a slot, and a slot's only day."""
+    """Return the arrays with an element for each line, which is also a slot."""
     debited = integers([max(each.amount, 0) for each in lines])
     credited = integers([max(-each.amount, 0) for each in lines])
     currencies = [each.currency for each in lines]
@@ -92,11 +92,25 @@ def _of_lines(lines: Sequence[Line], integers: Integers) -> Mapping[str, object]
         "paths": [each.account for each in lines],
         "amounts": integers([each.amount for each in lines]),
         **dict.fromkeys(("slot_currencies", "currencies"), currencies),
-        **dict.fromkeys(("debits", "day_debits"), debited),
-        **dict.fromkeys(("credits", "day_credits"), credited),
+        "debits": debited,
+        "credits": credited,
         **dict.fromkeys(("counts", "places"), integers([1] * len(lines))),
-        **dict.fromkeys(("slots", "line_numbers", "day_slots"), numbers),
+        **dict.fromkeys(("slots", "line_numbers"), numbers),
         **dict.fromkeys(("debits_left", "credits_left", "counts_left"), integers([0] * len(lines))),
+    }
+
+
+def _of_periods(lines: Sequence[Line], integers: Integers, today: date) -> Mapping[str, object]:
+    """Return the arrays with two elements for each line: its day and its month."""
+    amounts = [each.amount for each in lines for _ in PERIODS]
+    first_days = [today, today.replace(day=1)] * len(lines)
+    return {
+        "period_slots": integers([number for number, _ in enumerate(lines, start=1) for _ in PERIODS]),
+        "grains": [*PERIODS] * len(lines),
+        **dict.fromkeys(("effective_from", "recorded_from"), first_days),
+        "period_debits": integers([max(amount, 0) for amount in amounts]),
+        "period_credits": integers([max(-amount, 0) for amount in amounts]),
+        "period_lines": integers([1] * len(amounts)),
     }
 
 

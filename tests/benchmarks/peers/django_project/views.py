@@ -63,7 +63,7 @@ def record_by_statement(request: HttpRequest) -> JsonResponse:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement.NAMED, values)
         row = dict(zip((column.name for column in cursor.description), cursor.fetchone(), strict=True))
-        if row["balance_count"] < len(lines):
+        if not row["transaction_count"]:
             transaction.set_rollback(True)
             return JsonResponse({"errors": ["not recorded"]}, status=422)
     return JsonResponse(statement.answer(values, lines, row["ranks"], row["balances"]), status=201)
