@@ -43,6 +43,8 @@ NOT_COVERED = {
 
 # Where a check constraint allows only some values: each stands for another.
 OTHER = {
+    "day": "month",
+    "month": "day",
     "debit": "credit",
     "credit": "debit",
     "posted": "pending",
