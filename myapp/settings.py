@@ -98,6 +98,7 @@ class Application:
     recording: Recording = Recording.AUTO
     body_bytes_max: int = 16 * 1024 * 1024
     idempotency_days: int = 7
+    remember_seconds: float = 1.0
     followers_max: int = 4
     webhook_timeout_seconds: float = 15.0
     webhook_backoff_seconds: float = 5.0
@@ -212,6 +213,7 @@ class Setting:
 
 DAYS = f"a number of days from 1 to {DAYS_MAX}"
 SECONDS = f"a number of seconds from {SECONDS_MIN} to {SECONDS_MAX}"
+PAUSE = f"a number of seconds from 0 to {SECONDS_MAX}"
 URL = "sqlite:////path/to/file or postgresql://user:password@host:port/database"
 
 DATABASE: Sequence[Setting] = (
@@ -252,12 +254,7 @@ DATABASE: Sequence[Setting] = (
         expects="a whole number from 0",
     ),
     Setting(key="retry.attempts", field="retry_attempts", read=_count, expects="a whole number from 1"),
-    Setting(
-        key="retry.backoff_seconds",
-        field="retry_backoff_seconds",
-        read=_pause,
-        expects=f"a number of seconds from 0 to {SECONDS_MAX}",
-    ),
+    Setting(key="retry.backoff_seconds", field="retry_backoff_seconds", read=_pause, expects=PAUSE),
 )
 
 APPLICATION: Sequence[Setting] = (
@@ -265,6 +262,7 @@ APPLICATION: Sequence[Setting] = (
     Setting(key="myapp.recording", field="recording", read=Recording, expects=" | ".join(Recording)),
     Setting(key="myapp.body_bytes_max", field="body_bytes_max", read=_count, expects="a number of bytes from 1"),
     Setting(key="myapp.idempotency_days", field="idempotency_days", read=_days, expects=DAYS),
+    Setting(key="myapp.remember_seconds", field="remember_seconds", read=_pause, expects=PAUSE),
     Setting(key="myapp.followers_max", field="followers_max", read=_size, expects="a whole number from 0"),
     Setting(key="myapp.webhook_timeout_seconds", field="webhook_timeout_seconds", read=_seconds, expects=SECONDS),
     Setting(key="myapp.webhook_backoff_seconds", field="webhook_backoff_seconds", read=_seconds, expects=SECONDS),
@@ -274,12 +272,7 @@ APPLICATION: Sequence[Setting] = (
 
 SERVER: Sequence[Setting] = (
     Setting(key="shutdown_seconds", field="shutdown_seconds", read=_seconds, expects=SECONDS),
-    Setting(
-        key="drain_seconds",
-        field="drain_seconds",
-        read=_pause,
-        expects=f"a number of seconds from 0 to {SECONDS_MAX}",
-    ),
+    Setting(key="drain_seconds", field="drain_seconds", read=_pause, expects=PAUSE),
 )
 
 

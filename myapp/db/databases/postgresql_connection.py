@@ -1,7 +1,9 @@
-"""A PostgreSQL connection that does not wait for ever.
+"""A PostgreSQL connection that does not wait for ever, and begins a unit of work without a round trip of its own.
 
 The server bounds its own work by statement_timeout; nothing bounds a server that has stopped answering (frozen, or cut
 off without a word). This connection gives up on it.
+
+What opens a unit of work (BEGIN, its bounds) goes out with its first statement, in one pipeline of the driver's.
 """
 
 from __future__ import annotations
@@ -10,10 +12,12 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Generator
-from typing import Any, cast
+from collections.abc import Generator, Sequence
+from typing import Any, Self, cast
 
 import psycopg
+from psycopg import generators
+from psycopg.pq import ExecStatus
 
 from myapp.db.limits import admission
 from myapp.db.limits.deadline import Deadline
@@ -26,6 +30,19 @@ class PassingCursor(psycopg.ServerCursor[Any]):
 
     def __del__(self, *_warn: Any) -> None:
         """Say nothing: whoever stops reading lets go of it, and the driver would warn of that."""
+
+
+class LeadingCursor(psycopg.Cursor[Any]):
+    """A cursor whose statement takes along what opens its unit of work, if that has not been sent yet."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+        """Run the statement; with what is to be said before it, in one round trip."""
+        connection = cast("BoundedConnection", self.connection)
+        # Without parameters the text may hold several statements, which a pipeline does not take.
+        if not (connection.opening and params):
+            return super().execute(query, params, **options)
+        with connection.pipeline():
+            return super().execute(query, params, **options)
 
 
 class _BoundedLock:
@@ -71,9 +88,12 @@ class BoundedConnection(psycopg.Connection[Any]):
     """
 
     answer_by: float = math.inf
+    # The statements that open a unit of work, until the first of its own is about to be sent.
+    opening: Sequence[bytes] = ()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.cursor_factory = LeadingCursor
         self.server_cursor_factory = PassingCursor
         self.lock = cast(Any, _BoundedLock(self))
 
@@ -85,8 +105,33 @@ class BoundedConnection(psycopg.Connection[Any]):
         steps = super()._connect_gen(conninfo)
         return steps if by is None else _until(by, steps)
 
+    def open(self) -> None:
+        """Send what opens the unit of work now, alone."""
+        with self.lock:
+            self.wait(self._start_query())
+
+    # Private, hence pinned: each cursor of any kind passes here before it sends its statement.
+    def _start_query(self) -> Generator[Any, Any, None]:
+        """Send what opens the unit of work, or put it before the statement where a pipeline takes both."""
+        opening, self.opening = self.opening, ()
+        if opening and self._pipeline is not None:
+            for statement in opening:
+                yield from self._exec_command(statement)
+        elif opening:
+            self.pgconn.send_query(b"; ".join(opening))
+            for result in (yield from generators.execute(self.pgconn)):
+                if result.status == ExecStatus.FATAL_ERROR:
+                    raise psycopg.errors.error_from_result(result, encoding=self.info.encoding)
+        yield from super()._start_query()
+
+    def commit(self) -> None:
+        """Commit; a unit of work of which nothing was sent was never opened."""
+        self.opening = ()
+        super().commit()
+
     def rollback(self) -> None:
         """Roll back; late as this may come, the server has a moment to answer: the connection is good for others."""
+        self.opening = ()
         self.answer_by = max(self.answer_by, time.monotonic() + ROLLBACK_SECONDS)
         super().rollback()
 
