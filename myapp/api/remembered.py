@@ -17,7 +17,7 @@ ValueT = TypeVar("ValueT")
 
 
 class Remembered(Generic[KeyT, ValueT]):
-    """Values by key, each for so many seconds, shared by the threads; the one learned longest ago is forgotten first."""
+    """Values by key, each for so many seconds, shared by threads; the one learned longest ago is forgotten first."""
 
     def __init__(self, *, seconds_max: float, entries_max: int) -> None:
         self._seconds_max = seconds_max
