@@ -42,7 +42,7 @@ def _compact(text: str) -> tuple[str, Mapping[str, str]]:
 
 
 def _local_names(text: str) -> Sequence[str]:
-    """Return what the statement itself names, but for what it answers with: its parts, and columns of its arrays."""
+    """Return what the statement itself names: its parts, and columns of its arrays."""
     parts = re.findall(r"\b([a-z_]+) AS\(", text)
     columns = [name for found in re.findall(r"\)\w+\(([a-z_,]+)\)", text) for name in found.split(",")]
     known = {column.name for table in tables.metadata.tables.values() for column in table.columns}
@@ -62,23 +62,23 @@ def record(session: Session, request: Request) -> Sequence[Place] | None:
         # What does not fit in 64 bits cannot be sent, but what else is wrong comes first; the steps find out. They also
         # do what is rarer than plain postings, and would make the statement longer for all.
         return steps.record(session, request)
-    row = session.connection().exec_driver_sql(RECORD, _parameters(request)).one()
-    if not row.is_ours:
+    answer = session.connection().exec_driver_sql(RECORD, _parameters(request)).one()
+    is_ours, account_count, transaction_count, types, ranks, balances = answer
+    if not is_ours:
         return None
     slots = request.plan.slots
-    if row.account_count < len(slots):
+    if account_count < len(slots):
         parties.check(request, parties.read(session, request))
         raise refusals.gone()
-    if row.transaction_count < len(request.entries):
+    if transaction_count < len(request.entries):
         raise refusals.duplicate(session, request) or refusals.gone()
-    by_rank = [_balance(each) for each in row.balances or ()]
+    by_rank = [_balance(each) for each in balances or ()]
     if len(by_rank) < len(slots):
         raise _refuse_overflow(session, request, by_rank)
-    moved = [by_rank[rank - 1] for rank in row.ranks]
+    moved = [by_rank[rank - 1] for rank in ranks]
     parties.check_again(session, request, moved)
-    places = [Place(AccountType(of), balance) for of, balance in zip(row.types, moved, strict=True)]
+    places = [Place(AccountType(of), balance) for of, balance in zip(types, moved, strict=True)]
     limits.check(request, places)
-    indexing.write_at_once(session, request)
     return places
 
 
@@ -104,6 +104,7 @@ def _parameters(request: Request) -> dict[str, object]:
         _of_transactions(request),
         _of_lines(request.plan),
         _of_periods(request),
+        _of_terms(request),
     )
     return {NAMES[name]: value for part in parts for name, value in part.items()}
 
@@ -171,6 +172,14 @@ def _of_periods(request: Request) -> dict[str, object]:
         "period_debits": _integers(total.debits for total in added.values()),
         "period_credits": _integers(total.credits for total in added.values()),
         "period_lines": _integers(total.lines for total in added.values()),
+    }
+
+
+def _of_terms(request: Request) -> dict[str, object]:
+    found = indexing.terms_of(request)
+    return {
+        "terms": _integers(term for term, _ in found),
+        "term_places": _integers(place + 1 for _, place in found),
     }
 
 

@@ -5,7 +5,8 @@
 -- metadata. One for each line: places and slots (where its transaction and slot are in those arrays, from one),
 -- line_numbers, currencies, amounts (a credit is negative), and what of its slot the later lines still add:
 -- debits_left, credits_left, counts_left. One for each slot and period: period_slots, grains, effective_from,
--- recorded_from, period_debits, period_credits, period_lines. New currencies: new_currencies, new_exponents.
+-- recorded_from, period_debits, period_credits, period_lines. New currencies: new_currencies, new_exponents. One for
+-- each term of a transaction (terms.py): terms, and term_places.
 --
 -- Locks, in the order of Note [Lock order] in recording/steps.py: the key, currencies, for a past effective time the
 -- ledger, transactions by reference, balances by account id and currency, and, at the very end, the accounts of new
@@ -25,17 +26,17 @@ WITH claim AS (
   SET (request_hash, created_at, transaction_ids, status, body)
     = (%(request_hash)s, %(now)s, %(packed_ids)s, NULL, NULL)
   WHERE i.created_at < %(expired_before)s::timestamptz
-  RETURNING key
+  RETURNING 1
 ),
 go AS (
-  SELECT 1 WHERE %(key)s IS NULL OR EXISTS (SELECT FROM claim)
+  SELECT WHERE %(key)s IS NULL OR EXISTS (SELECT FROM claim)
 ),
 used AS (
-  INSERT INTO currencies (ledger_id, code, exponent)
+  INSERT INTO currencies
   SELECT %(ledger_id)s, code, exponent
   FROM go, unnest(%(new_currencies)s::text[], %(new_exponents)s::int4[]) c (code, exponent)
   ON CONFLICT DO NOTHING
-  RETURNING code
+  RETURNING 1
 ),
 -- See Note [Closing a period] in periods.py.
 period AS (
@@ -66,7 +67,7 @@ recorded AS (
   WHERE (SELECT count(*) FROM slots) = %(slot_count)s::int8
   ORDER BY reference COLLATE "C"
   ON CONFLICT DO NOTHING
-  RETURNING id
+  RETURNING 1
 ),
 moved AS (
   INSERT INTO balances AS b (
@@ -128,13 +129,18 @@ totalled AS (
     credits_posted = t.credits_posted + excluded.credits_posted,
     lines = t.lines + excluded.lines
 ),
+indexed AS (
+  INSERT INTO transaction_terms
+  SELECT %(ledger_id)s, term, (%(ids)s)[place]
+  FROM complete, unnest(%(terms)s::int8[], %(term_places)s::int4[]) w (term, place)
+),
 announced AS (
   INSERT INTO events (ledger_id, id, place, type, payload, recorded_at)
   SELECT %(ledger_id)s, id, nextval('events_place'), 'transaction.posted', '{}', %(now)s
   FROM complete, unnest(%(ids)s) id
 )
-SELECT EXISTS (SELECT FROM go) AS is_ours,
-  (SELECT count(*) FROM slots) AS account_count,
-  (SELECT count(*) FROM recorded) AS transaction_count,
-  types, ranks, to_json(balances) AS balances
+-- Whether the key is ours; how many accounts there are, and transactions now; and for each slot what its account is,
+-- and the place of its balance among all of them.
+SELECT EXISTS (SELECT FROM go), (SELECT count(*) FROM slots), (SELECT count(*) FROM recorded),
+  types, ranks, to_json(balances)
 FROM by_slot, by_rank
