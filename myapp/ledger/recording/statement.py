@@ -118,8 +118,8 @@ def _of_request(request: Request) -> dict[str, object]:
         "request_hash": None if claim is None else claim.request_hash,
         "expired_before": None if claim is None else claim.expired_before,
         "packed_ids": None if claim is None else idempotency.pack(request.ids),
-        "new_currencies": sorted(request.first_used),
-        "new_exponents": _integers(request.first_used[code] for code in sorted(request.first_used)),
+        "new_currencies": _texts(sorted(request.first_used)),
+        "new_exponents": _array(request.first_used[code] for code in sorted(request.first_used)),
         "effective_min": request.effective_first,
         "is_late": request.is_late,
         "slot_count": len(request.plan.slots),
@@ -129,35 +129,36 @@ def _of_request(request: Request) -> dict[str, object]:
 
 def _of_slots(slots: Sequence[Slot]) -> dict[str, object]:
     return {
-        "paths": [slot.path for slot in slots],
-        "slot_currencies": [slot.currency for slot in slots],
-        "debits": _integers(slot.total.debits for slot in slots),
-        "credits": _integers(slot.total.credits for slot in slots),
-        "counts": _integers(slot.total.lines for slot in slots),
+        "paths": _texts(slot.path for slot in slots),
+        "slot_currencies": _texts(slot.currency for slot in slots),
+        "debits": _array(slot.total.debits for slot in slots),
+        "credits": _array(slot.total.credits for slot in slots),
+        "counts": _array(slot.total.lines for slot in slots),
     }
 
 
 def _of_transactions(request: Request) -> dict[str, object]:
+    entries = request.entries
     return {
-        "ids": list(request.ids),
-        "references": [entry.reference for entry in request.entries],
-        "effective": [entry.effective_at for entry in request.entries],
-        "descriptions": [entry.description for entry in request.entries],
-        "metadata": [json.dumps(dict(entry.metadata), ensure_ascii=False) for entry in request.entries],
+        "ids": _array(request.ids),
+        "references": _texts(entry.reference for entry in entries),
+        "effective": _array(entry.effective_at.isoformat() for entry in entries),
+        "descriptions": _texts(entry.description for entry in entries),
+        "metadata": _texts(_encode(entry.metadata) for entry in entries),
     }
 
 
 def _of_lines(plan: Plan) -> dict[str, object]:
     slots, lines = plan.slots, plan.lines
     return {
-        "places": _integers(line.transaction + 1 for line in lines),
-        "slots": _integers(line.slot + 1 for line in lines),
-        "line_numbers": _integers(line.line for line in lines),
-        "currencies": [slots[line.slot].currency for line in lines],
-        "amounts": _integers(line.amount if line.side is Side.DEBIT else -line.amount for line in lines),
-        "debits_left": _integers(slots[line.slot].total.debits - line.total.debits for line in lines),
-        "credits_left": _integers(slots[line.slot].total.credits - line.total.credits for line in lines),
-        "counts_left": _integers(slots[line.slot].total.lines - line.total.lines for line in lines),
+        "places": _array(line.transaction + 1 for line in lines),
+        "slots": _array(line.slot + 1 for line in lines),
+        "line_numbers": _array(line.line for line in lines),
+        "currencies": _texts(slots[line.slot].currency for line in lines),
+        "amounts": _array(line.amount if line.side is Side.DEBIT else -line.amount for line in lines),
+        "debits_left": _array(slots[line.slot].total.debits - line.total.debits for line in lines),
+        "credits_left": _array(slots[line.slot].total.credits - line.total.credits for line in lines),
+        "counts_left": _array(slots[line.slot].total.lines - line.total.lines for line in lines),
     }
 
 
@@ -165,24 +166,42 @@ def _of_periods(request: Request) -> dict[str, object]:
     added = totals.totals(request)
     today = grains.day_of(request.now)
     return {
-        "period_slots": _integers(period.slot + 1 for period in added),
-        "grains": [period.grain.value for period in added],
-        "effective_from": [period.effective_from for period in added],
-        "recorded_from": [period.grain.of(today) for period in added],
-        "period_debits": _integers(total.debits for total in added.values()),
-        "period_credits": _integers(total.credits for total in added.values()),
-        "period_lines": _integers(total.lines for total in added.values()),
+        "period_slots": _array(period.slot + 1 for period in added),
+        "grains": _array(period.grain.value for period in added),
+        "effective_from": _array(period.effective_from for period in added),
+        "recorded_from": _array(period.grain.of(today) for period in added),
+        "period_debits": _array(total.debits for total in added.values()),
+        "period_credits": _array(total.credits for total in added.values()),
+        "period_lines": _array(total.lines for total in added.values()),
     }
 
 
 def _of_terms(request: Request) -> dict[str, object]:
     found = indexing.terms_of(request)
     return {
-        "terms": _integers(term for term, _ in found),
-        "term_places": _integers(place + 1 for _, place in found),
+        "terms": _array(term for term, _ in found),
+        "term_places": _array(place + 1 for _, place in found),
     }
 
 
-def _integers(values: Iterable[int]) -> str:
-    """Return an array as text: a list would go out in the narrowest type for its values, and be prepared for each."""
+def _array(values: Iterable[object]) -> str:
+    """Return an array of what needs no quotes, as text.
+
+    A list of integers would go out in the narrowest type for its values, and be prepared for each.
+    """
     return "{" + ",".join(map(str, values)) + "}"
+
+
+def _texts(values: Iterable[str | None]) -> str:
+    """Return an array of texts, as text."""
+    return "{" + ",".join("NULL" if each is None else _quoted(each) for each in values) + "}"
+
+
+def _quoted(value: str) -> str:
+    if "\\" in value or '"' in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
+
+
+def _encode(metadata: Mapping[str, str]) -> str:
+    return json.dumps(dict(metadata), ensure_ascii=False) if metadata else "{}"

@@ -17,7 +17,7 @@
 -- Indexes: uq_accounts_ledger_id_path, and the constraint each ON CONFLICT names. Lines are joined to nothing:
 -- they look their balance up by its place in an array, so no plan can be bad for a large request.
 --
--- A parameter has its type at its first mention.
+-- A parameter has its type at its first mention. Arrays go in as text, where the driver would look at each element.
 WITH claim AS (
   INSERT INTO idempotency AS i (ledger_id, key, request_hash, created_at, transaction_ids)
   SELECT %(ledger_id)s::uuid, %(key)s::text, %(request_hash)s::bytea, %(now)s::timestamptz, %(packed_ids)s::bytea
@@ -48,9 +48,9 @@ slots AS (
   FROM go, ledgers l, accounts a, unnest(
     %(paths)s::text[], %(slot_currencies)s::text[],
     %(debits)s::int8[], %(credits)s::int8[], %(counts)s::int8[]
-  ) WITH ORDINALITY s (path, currency, debits, credits, count, slot)
+  ) WITH ORDINALITY s (named, currency, debits, credits, count, slot)
   WHERE (SELECT count(*) FROM used) >= 0
-    AND a.ledger_id = %(ledger_id)s AND a.path = s.path
+    AND a.ledger_id = %(ledger_id)s AND a.path = named
     AND l.id = a.ledger_id
     AND closed_at IS NULL
     AND (currencies IS NULL OR currencies ? currency)
@@ -101,7 +101,7 @@ written AS (
     debits_pending, credits_pending, balance_version, effective_at
   )
   SELECT %(ledger_id)s, (%(ids)s)[place], line, (r).account_id, currency,
-    CASE WHEN amount > 0 THEN 'debit' ELSE 'credit' END, abs(amount),
+    CASE WHEN signed > 0 THEN 'debit' ELSE 'credit' END, abs(signed),
     (r).debits_posted - debits_left,
     (r).credits_posted - credits_left,
     (r).debits_pending,
@@ -111,7 +111,7 @@ written AS (
   FROM complete, unnest(
     %(places)s::int4[], %(slots)s::int4[], %(line_numbers)s::int4[], %(currencies)s::text[],
     %(amounts)s::int8[], %(debits_left)s::int8[], %(credits_left)s::int8[], %(counts_left)s::int8[]
-  ) l (place, slot, line, currency, amount, debits_left, credits_left, count_left),
+  ) l (place, slot, line, currency, signed, debits_left, credits_left, count_left),
     LATERAL (SELECT balances[ranks[slot]]) i (r)
 ),
 totalled AS (
