@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import operator
 import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +35,7 @@ def _compact(text: str) -> tuple[str, Mapping[str, str]]:
     would be a good part of the work.
     """
     text = " ".join(re.sub(r"--.*", "", text).split())
-    text = re.sub(r" ?([(),=<>+*-]) ?", r"\1", text)
+    text = re.sub(r" ?([(),=<>+*?-]) ?", r"\1", text)
     local = {name: f"_{mark}" for mark, name in zip(MARKS, _local_names(text), strict=False)}
     text = re.sub(r"(?<!%\()\b(?<!AS )[a-z_]+\b", lambda found: local.get(found[0], found[0]), text)
     names = {name: mark for mark, name in zip(MARKS, dict.fromkeys(PARAMETER.findall(text)), strict=False)}
@@ -44,8 +45,8 @@ def _compact(text: str) -> tuple[str, Mapping[str, str]]:
 def _local_names(text: str) -> Sequence[str]:
     """Return what the statement itself names: its parts, and columns of its arrays."""
     parts = re.findall(r"\b([a-z_]+) AS\(", text)
-    columns = [name for found in re.findall(r"\)\w+\(([a-z_,]+)\)", text) for name in found.split(",")]
-    known = {column.name for table in tables.metadata.tables.values() for column in table.columns}
+    columns = [name for found in re.findall(r"[) ]\w+\(([a-z_,]+)\)", text) for name in found.split(",")]
+    known = {name for table in tables.metadata.tables.values() for name in (table.name, *table.columns.keys())}
     return [name for name in dict.fromkeys([*parts, *columns]) if name not in known and name != "count"]
 
 
@@ -62,7 +63,7 @@ def record(session: Session, request: Request) -> Sequence[Place] | None:
         # What does not fit in 64 bits cannot be sent, but what else is wrong comes first; the steps find out. They also
         # do what is rarer than plain postings, and would make the statement longer for all.
         return steps.record(session, request)
-    answer = session.connection().exec_driver_sql(RECORD, _parameters(request)).one()
+    answer = session.connection().exec_driver_sql(RECORD, _parameters(request)).scalar_one()
     is_ours, account_count, transaction_count, types, ranks, balances = answer
     if not is_ours:
         return None
@@ -82,9 +83,12 @@ def record(session: Session, request: Request) -> Sequence[Place] | None:
     return places
 
 
+_beside_account = operator.itemgetter(*Balance._fields[1:])
+
+
 def _balance(of: Mapping[str, Any]) -> Balance:
     """Return a balance that came as JSON."""
-    return Balance(UUID(of["account_id"]), *(of[name] for name in Balance._fields[1:]))
+    return Balance(UUID(of["account_id"]), *_beside_account(of))
 
 
 def _refuse_overflow(session: Session, request: Request, kept: Sequence[Balance]) -> MyappError:
