@@ -64,7 +64,7 @@ def record_transaction(request: Request[schemas.NewTransaction, schemas.RecordQu
         return respond.answer(_encode(request, recorded.transactions[0]))
     transaction = recorded.transactions[0]
     location = respond.address("ledgers", request.ledger.name, "transactions", str(transaction.id))
-    return respond.created(_encode(request, transaction), location=location, replayed=recorded.replayed)
+    return respond.created(request, _encode(request, transaction), location=location, replayed=recorded.replayed)
 
 
 @view_config(
