@@ -12,7 +12,8 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self, cast
 
 import psycopg
@@ -32,6 +33,22 @@ class PassingCursor(psycopg.ServerCursor[Any]):
         """Say nothing: whoever stops reading lets go of it, and the driver would warn of that."""
 
 
+class _OneTrip(psycopg.Pipeline):
+    """A pipeline that sends all it was given in one go, at its end; the driver's own sends each statement by itself."""
+
+    # Both private, hence pinned; a test counts what is sent.
+    def _communicate_gen(self) -> Generator[Any, Any, None]:
+        """Send nothing yet."""
+        yield from ()
+
+    def _exit_gen(self) -> Generator[Any, Any, None]:
+        self._enqueue_sync()
+        while self.command_queue:
+            self.command_queue.popleft()()
+        yield from generators.send(self.pgconn)
+        yield from self._fetch_gen(flush=False)
+
+
 class LeadingCursor(psycopg.Cursor[Any]):
     """A cursor whose statement takes along what opens its unit of work, if that has not been sent yet."""
 
@@ -41,7 +58,7 @@ class LeadingCursor(psycopg.Cursor[Any]):
         # Without parameters the text may hold several statements, which a pipeline does not take.
         if not (connection.opening and params):
             return super().execute(query, params, **options)
-        with connection.pipeline():
+        with connection.one_trip():
             return super().execute(query, params, **options)
 
 
@@ -109,6 +126,19 @@ class BoundedConnection(psycopg.Connection[Any]):
         """Send what opens the unit of work now, alone."""
         with self.lock:
             self.wait(self._start_query())
+
+    @contextmanager
+    def one_trip(self) -> Iterator[None]:
+        """Send what is executed meanwhile at the end, all of it at once."""
+        if self._pipeline is not None:
+            yield
+            return
+        self._pipeline = _OneTrip(self)
+        try:
+            with self._pipeline:
+                yield
+        finally:
+            self._pipeline = None
 
     # Private, hence pinned: each cursor of any kind passes here before it sends its statement.
     def _start_query(self) -> Generator[Any, Any, None]:

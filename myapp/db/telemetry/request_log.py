@@ -25,10 +25,9 @@ NOTHING = "-"
 METHOD_SHOWN_MAX = 20
 PATH_SHOWN_MAX = 500
 STATEMENT_SHOWN_MAX = 300
-# What may stand in a request's id without being escaped.
-ID_SAFE = "/:+="
-# Of most requests nothing has to be, and this tells sooner.
-_NEEDS_NOTHING = re.compile(r"[A-Za-z0-9_.~/-]*\Z").match
+# What may stand there beside letters and digits; in most requests there is nothing else, and this tells sooner.
+SAFE = "/:+="
+_NEEDS_NOTHING = re.compile(r"[A-Za-z0-9_.~/:+=-]*\Z").match
 
 _LINE = (
     "method=%s route=%s path=%s status=%d ms=%.1f pool_ms=%.1f db_ms=%.1f commit_ms=%.1f "
@@ -72,7 +71,7 @@ def _route(name: str | None) -> str:
 
 def _shown(text: str) -> str:
     """Return what a client sent, as WSGI has it, escaped where need be."""
-    return text if _NEEDS_NOTHING(text) else quote(text.encode("latin-1"))
+    return text if _NEEDS_NOTHING(text) else quote(text.encode("latin-1"), safe=SAFE)
 
 
 def _id(request: Request) -> str:
@@ -80,4 +79,4 @@ def _id(request: Request) -> str:
     known = getattr(request, "request_id", None)
     if known is None:
         return NOTHING
-    return str(known) if _NEEDS_NOTHING(str(known)) else quote(str(known), safe=ID_SAFE)
+    return str(known) if _NEEDS_NOTHING(str(known)) else quote(str(known), safe=SAFE)
