@@ -17,6 +17,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from myapp.db import scope
 from myapp.ledger import errors
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Ledger
@@ -99,6 +100,7 @@ def list_keys(session: Session) -> Sequence[Key]:
 def find_key(session: Session, secret: str) -> Key | None:
     """Return the key with this secret; None where there is none, or it is revoked."""
     query = sa.select(api_keys).where(api_keys.c.secret_hash == hash_of(secret), api_keys.c.revoked_at.is_(None))
+    query = query.execution_options(**scope.ALONE)
     row = session.execute(query).one_or_none()
     return None if row is None else _key(row)
 

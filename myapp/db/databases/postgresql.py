@@ -14,6 +14,7 @@ from typing import Any
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.engine.interfaces import ExecutionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from myapp import settings
@@ -68,6 +69,7 @@ def listen(engine: Engine, database: settings.Database) -> None:
     event.listen(engine, "connect", _forget_deadline)
     event.listen(engine, "begin", lambda connection: _begin(connection, database))
     event.listen(engine, "before_cursor_execute", lambda connection, *_: _hold_to_deadline(connection, database))
+    event.listen(engine, "before_cursor_execute", _note_alone)
     event.listen(engine, "after_cursor_execute", _note_statement)
     event.listen(engine, "commit", _refuse_lost_work)
     event.listen(engine, "checkin", _forget_deadline)
@@ -143,6 +145,15 @@ def _hold_to_deadline(connection: Connection, database: settings.Database) -> No
         connection.info[ANNOUNCED_AT] = time.monotonic()
 
 
+def _note_alone(
+    connection: Connection, cursor: Any, _text: str, _values: Any, context: ExecutionContext | None, _many: bool
+) -> None:
+    """Let a read that says so be a transaction of its own, in one round trip, where none is under way."""
+    options = {} if context is None else context.execution_options
+    if options.get(unit.ALONE) and unit.of(connection).readonly:
+        cursor.alone = True
+
+
 def _bounds(work: unit.Unit, database: settings.Database) -> dict[str, str]:
     """Return the bounds of what follows. Outside a request each statement has the whole time of one."""
     seconds = database.deadline_seconds
@@ -170,12 +181,13 @@ def _note_statement(connection: Connection, *_statement: object) -> None:
 
 def _refuse_lost_work(connection: Connection) -> None:
     """Refuse to commit what is over: PostgreSQL answers COMMIT in a failed transaction with ROLLBACK and no error."""
-    status = _status(connection.connection.dbapi_connection)
+    driver: Any = connection.connection.dbapi_connection
+    status = _status(driver)
     if status == TransactionStatus.ACTIVE:
         raise errors.SessionMisuse(
             "A stream() or copy() of the driver's is still open. Read it to its end or leave it, in the unit of work."
         )
-    is_over = connection.info[STATEMENTS_RAN] and status == TransactionStatus.IDLE
+    is_over = connection.info[STATEMENTS_RAN] and status == TransactionStatus.IDLE and not driver.opening
     if is_over or status == TransactionStatus.INERROR:
         raise errors.UnitOfWorkAborted(OVER)
 

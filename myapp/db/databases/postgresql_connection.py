@@ -50,16 +50,27 @@ class _OneTrip(psycopg.Pipeline):
 
 
 class LeadingCursor(psycopg.Cursor[Any]):
-    """A cursor whose statement takes along what opens its unit of work, if that has not been sent yet."""
+    """A cursor whose statement takes along what opens its unit of work, if that has not been sent yet.
+
+    A statement that is `alone` takes along its COMMIT as well; what follows begins anew.
+    """
+
+    alone = False
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
         """Run the statement; with what is to be said before it, in one round trip."""
         connection = cast("BoundedConnection", self.connection)
+        opening = connection.opening
         # Without parameters the text may hold several statements, which a pipeline does not take.
-        if not (connection.opening and params):
+        if not (opening and params):
             return super().execute(query, params, **options)
         with connection.one_trip():
-            return super().execute(query, params, **options)
+            super().execute(query, params, **options)
+            if self.alone:
+                connection.send_with_it(b"COMMIT")
+        if self.alone:
+            connection.opening = opening
+        return self
 
 
 class _BoundedLock:
@@ -139,6 +150,11 @@ class BoundedConnection(psycopg.Connection[Any]):
                 yield
         finally:
             self._pipeline = None
+
+    def send_with_it(self, statement: bytes) -> None:
+        """Send a statement with the trip that is being made ready."""
+        with self.lock:
+            self.wait(self._exec_command(statement))
 
     # Private, hence pinned: each cursor of any kind passes here before it sends its statement.
     def _start_query(self) -> Generator[Any, Any, None]:

@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from myapp.db import scope
 from myapp.ledger import errors
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import AccountType, Counters, Ledger, Side
@@ -40,6 +41,7 @@ NOW = (
         ),
     )
     .where(accounts.c.ledger_id == sa.bindparam("of_ledger"))
+    .execution_options(**scope.ALONE)
 )
 IS_IT = accounts.c.path == sa.bindparam("path")
 IS_BELOW = sa.and_(accounts.c.path >= sa.bindparam("first"), accounts.c.path < sa.bindparam("last"))
