@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import UNSET
 
 from myapp.api import schemas
-from myapp.ledger import model, money, verify
+from myapp.ledger import model, money, operations, verify
 
 Exponents = Mapping[str, int]
 
@@ -73,8 +73,8 @@ def transaction(of: model.Transaction, exponents: Exponents) -> schemas.Transact
     )
 
 
-def batch_ids(transactions: Sequence[model.Transaction]) -> schemas.BatchIds:
-    return schemas.BatchIds(items=[schemas.BatchItem(id=each.id, reference=each.reference) for each in transactions])
+def batch_ids(names: Sequence[operations.Named]) -> schemas.BatchIds:
+    return schemas.BatchIds(items=[schemas.BatchItem(id=each.id, reference=each.reference) for each in names])
 
 
 def statement_line(of: model.StatementLine, exponents: Exponents) -> schemas.StatementLine:

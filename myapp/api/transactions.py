@@ -165,7 +165,7 @@ def _record(
 def _respond_with_batch(request: AnyRequest, of: operations.Recorded, *, whole: bool, status: int) -> Response:
     headers = [("Idempotency-Replayed", "true")] if of.replayed else []
     if not whole:
-        return respond.answer(respond.encode(answers.batch_ids(of.transactions)), status=status, headers=headers)
+        return respond.answer(respond.encode(answers.batch_ids(of.names)), status=status, headers=headers)
     exponents = _exponents(request, of.transactions)
     items = [answers.transaction(each, exponents) for each in of.transactions]
     body = respond.encode(schemas.BatchTransactions(items=items))

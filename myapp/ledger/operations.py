@@ -5,9 +5,11 @@ Every refusal leaves the unit of work to be rolled back by its owner.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import exc as sa_exc
@@ -41,6 +43,7 @@ from myapp.ledger.webhooks.managing import (
 __all__ = [
     "EXPIRED_PORTION",
     "NUMBERING_ISOLATION",
+    "Named",
     "Recorded",
     "change_account",
     "change_ledger",
@@ -67,16 +70,33 @@ __all__ = [
 FORMS = {Form.STEPS: steps.record, Form.STATEMENT: statement.record}
 
 
-@dataclass(frozen=True, slots=True)
+class Named(Protocol):
+    """What a transaction is named by."""
+
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def reference(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
 class Recorded:
     """The transactions of a request; `replayed` says that an earlier request with its key recorded them.
 
-    `declared` are currencies that the ledger was found to have before it, with their exponents.
+    `names` has what each is named by. `declared` are currencies that the ledger was found to have before it, with their
+    exponents.
     """
 
-    transactions: Sequence[Transaction]
+    names: Sequence[Named]
     replayed: bool
+    tell: Callable[[], Sequence[Transaction]] = field(repr=False)
     declared: Mapping[str, int] = field(default_factory=dict)
+
+    @functools.cached_property
+    def transactions(self) -> Sequence[Transaction]:
+        """The whole transactions; of a large batch this takes a while, so it is done where somebody asks."""
+        return self.tell()
 
 
 def create_ledger(session: Session, name: str, *, metadata: Mapping[str, str], now: datetime) -> LedgerDetails:
@@ -163,7 +183,7 @@ def void_holds(
     is_new = releasing.void(session, ledger, hold_ids, now=now, claim=claim) is not None
     if not is_new and claim is not None:
         idempotency.read_transactions(session, ledger.id, claim)
-    return Recorded(queries.list_holds(session, ledger, hold_ids, now=now), replayed=not is_new)
+    return _as_it_is(queries.list_holds(session, ledger, hold_ids, now=now), replayed=not is_new)
 
 
 def reverse(
@@ -228,15 +248,20 @@ def _record(
     places = FORMS[form](session, made)
     if claim is not None and places is None:
         return _replay(session, ledger, claim)
-    return Recorded(outcome.transactions(made, places or ()), replayed=False, declared=exponents.declared)
+    tell = functools.partial(outcome.transactions, made, places or ())
+    return Recorded(entries, replayed=False, tell=tell, declared=exponents.declared)
 
 
 def _recorded(session: Session, ledger: Ledger, made: Sequence[Transaction] | None, claim: Claim | None) -> Recorded:
     if made is None and claim is not None:
         return _replay(session, ledger, claim)
-    return Recorded(made or (), replayed=False)
+    return _as_it_is(made or (), replayed=False)
 
 
 def _replay(session: Session, ledger: Ledger, claim: Claim) -> Recorded:
     transaction_ids = idempotency.read_transactions(session, ledger.id, claim)
-    return Recorded(queries.load_transactions(session, ledger, transaction_ids), replayed=True)
+    return _as_it_is(queries.load_transactions(session, ledger, transaction_ids), replayed=True)
+
+
+def _as_it_is(transactions: Sequence[Transaction], *, replayed: bool) -> Recorded:
+    return Recorded(transactions, replayed=replayed, tell=lambda: transactions)

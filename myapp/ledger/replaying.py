@@ -123,7 +123,7 @@ def _record(session: Session, ledger: Ledger, deeds: Sequence[Deed], *, now: dat
         made = operations.reverse(session, ledger, *reversals, now=now)
     else:
         made = operations.record(session, ledger, _of(NewTransaction, deeds), now=now, form=form, judges_expiry=False)
-    return [each.id for each in made.transactions]
+    return [each.id for each in made.names]
 
 
 def _of(kind: type[DeedT], deeds: Sequence[Deed]) -> Sequence[DeedT]:

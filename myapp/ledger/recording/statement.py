@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from myapp.errors import MyappError
 from myapp.ledger import grains, idempotency, tables
+from myapp.ledger.grains import Grain
 from myapp.ledger.model import AccountType, Side
 from myapp.ledger.plan import Plan, Slot
 from myapp.ledger.recording import indexing, limits, parties, refusals, steps, totals
@@ -169,11 +170,12 @@ def _of_lines(plan: Plan) -> dict[str, object]:
 def _of_periods(request: Request) -> dict[str, object]:
     added = totals.totals(request)
     today = grains.day_of(request.now)
+    recorded_from = {grain: grain.of(today) for grain in Grain}
     return {
         "period_slots": _array(period.slot + 1 for period in added),
         "grains": _array(period.grain.value for period in added),
         "effective_from": _array(period.effective_from for period in added),
-        "recorded_from": _array(period.grain.of(today) for period in added),
+        "recorded_from": _array(recorded_from[period.grain] for period in added),
         "period_debits": _array(total.debits for total in added.values()),
         "period_credits": _array(total.credits for total in added.values()),
         "period_lines": _array(total.lines for total in added.values()),

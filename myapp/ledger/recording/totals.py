@@ -24,10 +24,11 @@ def totals(request: Request) -> Mapping[Period, Totals]:
     """Return what the request adds, by slot and period."""
     days = [grains.day_of(entry.effective_at) for entry in request.entries]
     if len(set(days)) == 1:
+        starts = [(grain, grain.of(days[0])) for grain in Grain]
         return {
-            Period(place, grain, grain.of(days[0])): slot.total
+            Period(place, grain, start): slot.total
             for place, slot in enumerate(request.plan.slots)
-            for grain in Grain
+            for grain, start in starts
         }
     added: dict[Period, Totals] = {}
     for line in request.plan.lines:
