@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-import uuid
+import secrets
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ QueryT = TypeVar("QueryT", covariant=True)
 # A method may be as long as the server takes a line; no more of it is logged or repeated.
 METHOD_SHOWN_MAX = 20
 
+ID_BYTES = 16
 ID_KEY = "myapp.request_id"
 ID_PATTERN = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}\Z")
 
@@ -103,6 +104,6 @@ def request_id(request: AnyRequest) -> str:
     known = request.environ.get(ID_KEY)
     if known is None:
         sent = request.headers.get("X-Request-Id", "")
-        known = sent if ID_PATTERN.match(sent) else uuid.uuid4().hex
+        known = sent if ID_PATTERN.match(sent) else secrets.token_hex(ID_BYTES)
         request.environ[ID_KEY] = known
     return str(known)

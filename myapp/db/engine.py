@@ -54,7 +54,12 @@ def build(database: settings.Database, *, before_begin: Callable[[Connection], N
     policy = _policy(url.get_backend_name())
     lines = admission.Admission(database, one_writer=url.get_backend_name() == "sqlite")
     engine = sa.create_engine(
-        url, execution_options={admission.OPTION: lines}, hide_parameters=True, **policy.engine_arguments(database)
+        url,
+        execution_options={admission.OPTION: lines},
+        hide_parameters=True,
+        # See `_leave_no_transaction_open`.
+        pool_reset_on_return=None,
+        **policy.engine_arguments(database),
     )
     event.listen(engine, "commit", _let_owners_commit_in_time)
     with measuring.around(engine):
@@ -114,10 +119,11 @@ def _ping_after_idling(engine: Engine, policy: Policy) -> None:
 
 
 def _leave_no_transaction_open(engine: Engine, has_begun: Callable[[DBAPIConnection], bool]) -> None:
-    """Roll back what a refused COMMIT left open, before the connection serves anyone else.
+    """Roll back what was left open, before the connection serves anyone else.
 
-    SQLAlchemy holds a connection whose COMMIT failed for reset. On SQLite (a deferred constraint) and after an error
-    in a `commit` listener it is still inside its transaction, and the next unit of work would find itself there.
+    In place of SQLAlchemy's own rollback, which asks each connection that comes back, and takes one whose COMMIT failed
+    for reset. On SQLite (a deferred constraint) and after an error in a `commit` listener it is still inside its
+    transaction, and the next unit of work would find itself there.
     """
 
     def roll_back(connection: DBAPIConnection, _entry: ConnectionPoolEntry, _state: PoolResetState) -> None:

@@ -24,6 +24,7 @@ from myapp.db.factory import Sessions
 from myapp.db.limits import deadline
 from myapp.db.session import UnitOfWorkSession
 from myapp.db.telemetry import report
+from myapp.db.telemetry.request_log import shown
 from myapp.db.unit import Unit
 
 FIRST_ERROR_STATUS = 400
@@ -60,7 +61,8 @@ def dbsession(request: Request) -> UnitOfWorkSession:
 
 def begin_session(request: Request, sessions: Sessions) -> UnitOfWorkSession:
     """Make a session that is the request's and has begun, for whoever joins it to the transaction manager."""
-    owner = f"the request {request.method} {request.path}"
+    environ = request.environ
+    owner = f"the request {environ['REQUEST_METHOD']} {shown(environ['SCRIPT_NAME'] + environ['PATH_INFO'])}"
     _require_transaction(request, owner)
     session = sessions(owner=owner, unit=unit(request))
     session.begin()

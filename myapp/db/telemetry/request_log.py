@@ -41,9 +41,9 @@ def write(request: Request, report: Report, *, route: str | None, status: int, s
         return
     log.info(
         _LINE,
-        _shown(request.environ["REQUEST_METHOD"][:METHOD_SHOWN_MAX]),
+        shown(request.environ["REQUEST_METHOD"][:METHOD_SHOWN_MAX]),
         _route(route),
-        _shown(request.environ.get("PATH_INFO", "")[:PATH_SHOWN_MAX]),
+        shown(request.environ.get("PATH_INFO", "")[:PATH_SHOWN_MAX]),
         status,
         seconds * MILLISECONDS,
         report.seconds[Phase.POOL] * MILLISECONDS,
@@ -69,7 +69,7 @@ def _route(name: str | None) -> str:
     return name if _NEEDS_NOTHING(name) else quote(name)
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Return what a client sent, as WSGI has it, escaped where need be."""
     return text if _NEEDS_NOTHING(text) else quote(text.encode("latin-1"), safe=SAFE)
 
