@@ -7,17 +7,22 @@
 
 Only what a request can see is agreed with the application: `environ["myapp.shutting_down"]` is a `threading.Event`, set
 once the end is announced. See docs/operations.md and docs/decisions/0009-a-server-that-ends-well.md.
+
+One of several processes behind a port (`myapp.processes`) serves the sockets it is given. It may retire, an end that
+the others make up for: doors closed → who is connected is served for drain_seconds and told to go → finished as above.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -33,6 +38,7 @@ from waitress.utilities import logger
 
 from myapp import settings
 from myapp.db import engine
+from myapp.processes import inherited
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +50,45 @@ LINGER_SECONDS = 0.5
 # What an idle worker thread takes to end, generously.
 WORKER_END_SECONDS = 0.2
 
+# Where waitress would listen by itself.
+ADDRESSES = ("host", "port", "listen", "unix_socket", "unix_socket_perms")
+
 _ESCAPES = {number: f"%{number:02X}" for number in (*range(32), 127)}
 
 
-def make(_global_config: Mapping[str, str], **raw: str) -> Callable[[WSGIApplication], None]:
-    """Return the function with which `pserve` serves the application.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """The function with which `pserve` serves the application, and the settings it has."""
+
+    wanted: settings.Server
+    # For waitress.
+    adjustments: Mapping[str, str]
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """Where to listen, as the section says it."""
+        return {key: value for key, value in self.adjustments.items() if key in ADDRESSES}
+
+    def __call__(self, application: WSGIApplication) -> None:
+        """Serve until a signal ends it."""
+        given = inherited.take(os.environ)
+        server = Server(application, self.wanted, self._adjustments(given))
+        with _ending_at_signals(server.end):
+            if given is not None:
+                given.follow(retire=server.retire, end=server.end)
+                given.say_ready()
+            server.run()
+            engine.dispose_all()
+
+    def _adjustments(self, given: inherited.Inherited | None) -> Mapping[str, object]:
+        if given is None:
+            return self.adjustments
+        others = {key: value for key, value in self.adjustments.items() if key not in ADDRESSES}
+        return {**others, "sockets": given.sockets}
+
+
+def make(_global_config: Mapping[str, str], **raw: str) -> Runner:
+    """Return what `pserve` calls with the application.
 
     Raises:
         SystemExit: a setting is unknown or malformed; the message names it.
@@ -61,14 +101,7 @@ def make(_global_config: Mapping[str, str], **raw: str) -> Callable[[WSGIApplica
     except (settings.SettingsError, ValueError) as exc:
         # Here and not later: pserve turns a SystemExit while it serves into success.
         sys.exit(f"myapp cannot start. Section [server:main]: {exc}")
-
-    def serve(application: WSGIApplication) -> None:
-        server = Server(application, wanted, adjustments)
-        with _ending_at_signals(server.end):
-            server.run()
-            engine.dispose_all()
-
-    return serve
+    return Runner(wanted=wanted, adjustments=adjustments)
 
 
 class OneLine(logging.Filter):
@@ -89,7 +122,7 @@ class Task(WSGITask):  # type: ignore[misc]
     def build_response_header(self) -> bytes:
         """Return the head of the answer; the last one that the connection gets says so."""
         is_last = len(self.channel.requests) == 1
-        if is_last and self.channel.server.ending.is_set():
+        if is_last and self.channel.server.is_leaving():
             # As if the client had asked for it, so that waitress does what is right for its version of HTTP.
             self.request.headers["CONNECTION"] = "close"
         head: bytes = super().build_response_header()
@@ -131,6 +164,7 @@ class Server:
     ) -> None:
         self._wanted = wanted
         self._ending = threading.Event()
+        self._retiring = threading.Event()
         # Everything that the loop looks after: listening sockets, connections, and the pipes that wake it.
         self._map: dict[int, wasyncore.dispatcher] = {}
         server = create_server(_announcing(application, self._ending), map=self._map, **adjustments)
@@ -139,31 +173,50 @@ class Server:
         self._waker = trigger(self._map)
         self._doors = [each for each in self._map.values() if isinstance(each, BaseWSGIServer)]
         for door in self._doors:
-            door.ending = self._ending
+            door.is_leaving = self.is_leaving
             door.channel_class = Channel
         logger.addFilter(_one_line)
         server.print_listen("Serving on http://{}:{}")
 
+    def is_leaving(self) -> bool:
+        """Say whether each answer is the last of its connection."""
+        return self._ending.is_set() or self._retiring.is_set()
+
     def end(self) -> None:
         """Announce the end and return; any thread may call it, and a signal handler. Once is enough."""
-        if self._ending.is_set():
-            return
-        self._ending.set()
-        # Without a thunk it takes no lock, which the interrupted thread might hold.
-        self._waker.pull_trigger()
+        self._leave(self._ending)
+
+    def retire(self) -> None:
+        """As `end`, but without a word to the application: others serve in this one's place."""
+        self._leave(self._retiring)
+
+    def _leave(self, how: threading.Event) -> None:
+        if not how.is_set():
+            how.set()
+            # Without a thunk it takes no lock, which the interrupted thread might hold.
+            self._waker.pull_trigger()
 
     def run(self) -> None:
-        """Serve until `end` is called and what was in flight is finished, or cut off at the bound."""
-        while not self._ending.is_set():
+        """Serve until `end` or `retire` is called and what was in flight is finished, or cut off at the bound."""
+        while not self.is_leaving():
             self._turn(self._adjustments.asyncore_loop_timeout)
-        log.info("Shutting down: not ready any more, accepting for %g s", self._wanted.drain_seconds)
-        drained = time.monotonic() + self._wanted.drain_seconds
-        while (now := time.monotonic()) < drained:
-            self._turn(drained - now)
+        self._drain()
         self._close_doors()
         deadline = time.monotonic() + self._wanted.shutdown_seconds
         self._finish(deadline)
         self._stop_workers(deadline)
+
+    def _drain(self) -> None:
+        """Serve for a while as before; who retires, without new connections, and no longer than there are old ones."""
+        seconds = self._wanted.drain_seconds
+        if self._ending.is_set():
+            log.info("Shutting down: not ready any more, accepting for %g s", seconds)
+        else:
+            log.info("Retiring: others accept, serving who is connected for %g s", seconds)
+            self._leave_doors()
+        drained = time.monotonic() + seconds
+        while (now := time.monotonic()) < drained and (self._doors or self._channels()):
+            self._turn(drained - now)
 
     def _turn(self, seconds: float) -> None:
         """Do what the sockets are ready for; wait for that at most as long as given."""
@@ -173,8 +226,13 @@ class Server:
     def _close_doors(self) -> None:
         for door in self._doors:
             _let_in(door)
+        self._leave_doors()
+
+    def _leave_doors(self) -> None:
+        for door in self._doors:
             # Not door.close(): that closes its pipe too, and workers would write into whatever has the number next.
             wasyncore.dispatcher.close(door)
+        self._doors = []
 
     def _finish(self, deadline: float) -> None:
         """Serve the connections there are until none is left or the deadline has come."""
