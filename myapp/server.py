@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -38,7 +39,7 @@ from waitress.utilities import logger
 
 from myapp import settings
 from myapp.db import engine
-from myapp.processes import inherited
+from myapp.processes import inherited, tally
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LINGER_SECONDS = 0.5
 # What an idle worker thread takes to end, generously.
 WORKER_END_SECONDS = 0.2
+
+# What an idle process takes to accept, generously.
+YIELD_SECONDS = 0.001
 
 # Where waitress would listen by itself.
 ADDRESSES = ("host", "port", "listen", "unix_socket", "unix_socket_perms")
@@ -72,7 +76,7 @@ class Runner:
     def __call__(self, application: WSGIApplication) -> None:
         """Serve until a signal ends it."""
         given = inherited.take(os.environ)
-        server = Server(application, self.wanted, self._adjustments(given))
+        server = Server(application, self.wanted, self._adjustments(given), tally=given.tally if given else None)
         with _ending_at_signals(server.end):
             if given is not None:
                 given.follow(retire=server.retire, end=server.end)
@@ -160,9 +164,16 @@ class Server:
     """waitress's server, listening once made, with an end of its own."""
 
     def __init__(
-        self, application: WSGIApplication, wanted: settings.Server, adjustments: Mapping[str, object]
+        self,
+        application: WSGIApplication,
+        wanted: settings.Server,
+        adjustments: Mapping[str, object],
+        *,
+        tally: tally.Tally | None = None,
     ) -> None:
+        """Take what to serve and how; `tally` counts the connections of several processes behind one port."""
         self._wanted = wanted
+        self._tally = tally
         self._ending = threading.Event()
         self._retiring = threading.Event()
         # Everything that the loop looks after: listening sockets, connections, and the pipes that wake it.
@@ -175,6 +186,9 @@ class Server:
         for door in self._doors:
             door.is_leaving = self.is_leaving
             door.channel_class = Channel
+            door.handle_accept = partial(self._accept, door)
+        # All that is not a connection.
+        self._fixtures = len(self._map)
         logger.addFilter(_one_line)
         server.print_listen("Serving on http://{}:{}")
 
@@ -220,8 +234,16 @@ class Server:
 
     def _turn(self, seconds: float) -> None:
         """Do what the sockets are ready for; wait for that at most as long as given."""
+        if self._tally and not self.is_leaving():
+            self._tally.set(len(self._map) - self._fixtures)
         timeout = min(seconds, self._adjustments.asyncore_loop_timeout)
         wasyncore.loop(timeout=timeout, use_poll=self._adjustments.asyncore_use_poll, map=self._map, count=1)
+
+    def _accept(self, door: BaseWSGIServer) -> None:
+        # With the others it is a matter of luck who gets a connection, unless one who has more hesitates.
+        if self._tally and self._tally.is_ahead():
+            time.sleep(YIELD_SECONDS)
+        BaseWSGIServer.handle_accept(door)
 
     def _close_doors(self) -> None:
         for door in self._doors:
@@ -274,7 +296,7 @@ def _let_in(door: BaseWSGIServer) -> None:
     """Accept whoever the system has connected already, and would be cut off unheard."""
     for _ in range(door.adj.backlog):
         connected = len(door.active_channels)
-        door.handle_accept()
+        BaseWSGIServer.handle_accept(door)
         if len(door.active_channels) == connected:
             return
 

@@ -189,8 +189,10 @@ class Supervisor:
     def _bury(self, worker: Worker, code: int) -> None:
         why = f"Worker {worker.number}, process {worker.pid}, {_ending(code)}"
         if worker.is_leaving:
-            log.log(logging.WARNING if code else logging.INFO, "%s", why)
-            self._is_orderly &= code == 0
+            # One that does not serve yet has nothing to finish.
+            is_orderly = code == 0 or (not worker.is_ready and code == -signal.SIGTERM)
+            log.log(logging.INFO if is_orderly else logging.WARNING, "%s", why)
+            self._is_orderly &= is_orderly
         elif not worker.is_ready and not self._was_up:
             self._refusal = f"{why} before it was ready."
             self._end("Not started")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from myapp.processes import inherited, systemd
 
@@ -21,8 +22,9 @@ class Worker:
     """A process in the place `number`; a reload puts another one in the same place."""
 
     def __init__(
-        self, number: int, command: Sequence[str], sockets: Iterable[socket.socket], *, end_seconds: float
+        self, number: int, command: Sequence[str], sockets: Iterable[socket.socket], *, tally: int, end_seconds: float
     ) -> None:
+        """Start it; `tally` is the descriptor of the connections' counts."""
         self.number = number
         self.is_ready = False
         self.is_leaving = False
@@ -31,7 +33,12 @@ class Worker:
         self._line, theirs = socket.socketpair()
         self._line.setblocking(False)
         with theirs:
-            self._process = _start(command, sockets, theirs)
+            given = {
+                inherited.SOCKETS: [each.fileno() for each in sockets],
+                inherited.LINE: [theirs.fileno()],
+                inherited.TALLY: [tally],
+            }
+            self._process = _start(command, given, number)
         self.ready_at = 0.0
 
     def fileno(self) -> int:
@@ -80,15 +87,15 @@ class Worker:
             return False
 
 
-def _start(command: Sequence[str], sockets: Iterable[socket.socket], line: socket.socket) -> subprocess.Popen[bytes]:
-    numbers = [each.fileno() for each in sockets]
-    given = {inherited.SOCKETS: ",".join(map(str, numbers)), inherited.LINE: str(line.fileno())}
-    environ = {name: value for name, value in os.environ.items() if name not in systemd.VARIABLES} | given
-    return subprocess.Popen(  # noqa: S603 (the command is the service's own)
+def _start(command: Sequence[str], given: Mapping[str, Sequence[int]], number: int) -> subprocess.Popen[bytes]:
+    """Start a process that is given descriptors, and told their numbers by variables."""
+    environ = {name: value for name, value in os.environ.items() if name not in systemd.VARIABLES}
+    environ |= {name: ",".join(map(str, descriptors)) for name, descriptors in given.items()}
+    return subprocess.Popen(  # noqa: S603 - the command is the service's own
         command,
-        env=environ,
+        env=environ | {inherited.PLACE: str(number)},
         stdin=subprocess.DEVNULL,
-        pass_fds=[*numbers, line.fileno()],
+        pass_fds=[*itertools.chain(*given.values())],
         # Ctrl-C is for who started them; it would be a second signal, which ends at once.
         process_group=0,
     )

@@ -16,7 +16,7 @@ from pyramid.scripts.common import get_config_loader, parse_vars
 from waitress.adjustments import Adjustments
 
 from myapp import server, settings
-from myapp.processes import cores, listening, signals, supervisor, systemd, worker
+from myapp.processes import cores, listening, signals, supervisor, systemd, tally, worker
 
 log = logging.getLogger(__name__)
 
@@ -68,15 +68,19 @@ class Serving:
         self._shared = systemd.sockets(environ) or listening.bind(Adjustments(**self._runner.adjustments))
         own = self._runner.wanted.worker_listen
         self._own = [listening.bind_own(own, number) if own else [] for number in range(count)]
+        self._tally = tally.make(count)
 
     def start(self, number: int) -> worker.Worker:
         """Start a worker."""
+        # Whoever was there before is dead, or says itself how many it has.
+        tally.Tally(self._tally.fileno(), number).forget()
         command = [sys.executable, "-m", "pyramid.scripts.pserve", self._ini, *self._variables]
         wanted = self._runner.wanted
         return worker.Worker(
             number,
             command,
             [*self._shared, *self._own[number]],
+            tally=self._tally.fileno(),
             end_seconds=wanted.drain_seconds + wanted.shutdown_seconds,
         )
 
