@@ -205,8 +205,9 @@ class Server:
         self._leave(self._retiring)
 
     def _leave(self, how: threading.Event) -> None:
-        if not how.is_set():
-            how.set()
+        is_asleep = not self.is_leaving()
+        how.set()
+        if is_asleep:
             # Without a thunk it takes no lock, which the interrupted thread might hold.
             self._waker.pull_trigger()
 

@@ -72,13 +72,15 @@ def serve(caplog: pytest.LogCaptureFixture) -> Iterator[Serve]:
     caplog.set_level(logging.INFO, "myapp.server")
     started: list[Served] = []
 
-    def start(*, run: bool = True, listen: str | None = None, lookahead: int = 0, **wanted: float) -> Served:
+    def start(
+        *, run: bool = True, listen: str | None = None, lookahead: int = 0, tally: Counts | None = None, **wanted: float
+    ) -> Served:
         port = free_port()
         application = Slow()
         # So long that nothing happens in time unless the loop is woken for it.
         adjustments = {"listen": listen or f"{HOST}:{port}", "asyncore_loop_timeout": 2 * WAIT_SECONDS}
         adjustments["channel_request_lookahead"] = lookahead
-        made = server.Server(application, settings.Server(**wanted), adjustments)
+        made = server.Server(application, settings.Server(**wanted), adjustments, tally=tally)
         started.append(Served(made, application, port, threading.Thread(target=made.run, daemon=True)))
         if run:
             started[-1].thread.start()
@@ -306,6 +308,87 @@ class TestEnd:
             wait_until_refused(second, "::1")
             served.application.go_on.set()
             assert read_all(one).endswith("/slow")
+
+
+class TestRetire:
+    def test_leaves_new_connections_to_others_at_once_and_says_nothing_to_the_application(self, serve: Serve):
+        served = serve(drain_seconds=WAIT_SECONDS)
+        with closing(served.connect()) as kept:
+            kept.sendall(request("/first"))
+            read_answer(kept, "/first")
+            served.server.retire()
+            wait_until_refused(served.port)
+            kept.sendall(request("/second"))
+
+            assert "\r\nConnection: close\r\n" in read_all(kept)
+        assert served.application.was_ending == [False, False]
+
+    def test_ends_once_nobody_is_connected(self, serve: Serve):
+        served = serve(drain_seconds=2 * WAIT_SECONDS)
+        with closing(served.connect()) as kept:
+            kept.sendall(request("/first"))
+            read_answer(kept, "/first")
+            served.server.retire()
+            wait_until_refused(served.port)
+            served.thread.join(0.2)
+            assert served.thread.is_alive()
+
+        assert served.ended()
+
+    def test_finishes_what_is_in_flight(self, serve: Serve):
+        served = serve()
+        with closing(served.connect()) as client:
+            client.sendall(request("/slow"))
+            assert served.application.begun.wait(WAIT_SECONDS)
+            served.server.retire()
+            wait_until_refused(served.port)
+            served.thread.join(server.LINGER_SECONDS + 0.2)
+            served.application.go_on.set()
+
+            assert read_all(client).endswith("/slow")
+        assert served.ended()
+
+
+class TestTally:
+    def test_counts_connections_alone(self, serve: Serve):
+        counts = Counts()
+        served = serve(tally=counts)
+        with closing(served.connect()) as one, closing(served.connect()) as other:
+            for client in (one, other):
+                client.sendall(request("/"))
+                read_answer(client, "/")
+            other.sendall(request("/again"))
+            read_answer(other, "/again")
+
+            assert counts.set_to[0] == 0
+            assert counts.set_to[-1] == 2
+
+    def test_lets_others_accept_first_who_have_fewer(self, serve: Serve, monkeypatch: pytest.MonkeyPatch):
+        waited: list[float] = []
+        monkeypatch.setattr(server.time, "sleep", waited.append)
+        counts = Counts()
+        served = serve(tally=counts)
+        for is_ahead in (False, True):
+            counts.ahead = is_ahead
+            with closing(served.connect()) as client:
+                client.sendall(request("/"))
+                read_answer(client, "/")
+
+        assert waited == [server.YIELD_SECONDS]
+
+
+@dataclass
+class Counts:
+    """A tally that says what the test wants."""
+
+    ahead: bool = False
+    set_to: list[int] = field(default_factory=list)
+
+    def set(self, count: int) -> None:
+        self.set_to.append(count)
+
+    def is_ahead(self) -> bool:
+        return self.ahead
 
 
 class TestMake:
