@@ -72,6 +72,8 @@ class Supervisor:
     def run(self, inbox: signals.Inbox) -> int:
         """Work until a signal ends it, and return the exit code: 0 if every worker ended in an orderly way, else 1.
 
+        After a second signal all were killed, and the code is minus its number.
+
         Raises:
             NotStarted: a worker ended, or took too long, before all had been ready once; none is left.
         """
@@ -84,8 +86,7 @@ class Supervisor:
         if self._refusal:
             raise NotStarted(self._refusal)
         if self._killed_by:
-            signal.signal(self._killed_by, signal.SIG_DFL)
-            signal.raise_signal(self._killed_by)
+            return -self._killed_by
         log.info("Stopped")
         return 0 if self._is_orderly else 1
 

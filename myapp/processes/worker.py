@@ -56,7 +56,10 @@ class Worker:
             self.ready_at = time.monotonic()
         if time.monotonic() > self._deadline and (self.is_leaving or not self.is_ready):
             self.kill()
-        return self._process.poll()
+        code = self._process.poll()
+        if code is not None:
+            self._line.close()
+        return code
 
     def retire(self) -> None:
         """Let it finish what it has, and leave new connections to the others."""

@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -52,9 +53,14 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     count = options.processes or cores.usable()
     serving = Serving(options.ini, options.variables, count, environ)
     with signals.heeded() as inbox, _pid_file(options.pid_file):
-        return supervisor.Supervisor(
+        code = supervisor.Supervisor(
             serving.start, count, check=serving.check, close_doors=serving.close_doors, say=serving.say
         ).run(inbox)
+    if code < 0:
+        # The end of a process that was killed, as its parent expects it.
+        signal.signal(-code, signal.SIG_DFL)
+        signal.raise_signal(-code)
+    return code
 
 
 class Serving:
