@@ -6,7 +6,8 @@
                                     still accepting                                       a second signal ends at once
 
 Only what a request can see is agreed with the application: `environ["myapp.shutting_down"]` is a `threading.Event`, set
-once the end is announced. See docs/operations.md and docs/decisions/0009-a-server-that-ends-well.md.
+once the end is announced, and `environ["myapp.leaving"]` one that is set also when only this process ends, in favour of
+others. See docs/operations.md and docs/decisions/0009-a-server-that-ends-well.md.
 
 One of several processes behind a port (`myapp.processes`) serves the sockets it is given. It may retire, an end that
 the others make up for: doors closed → who is connected is served for drain_seconds and told to go → finished as above.
@@ -44,6 +45,7 @@ from myapp.processes import inherited, tally
 log = logging.getLogger(__name__)
 
 SHUTTING_DOWN = "myapp.shutting_down"
+LEAVING = "myapp.leaving"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 # A request that was on its way when the doors closed arrives within this time; who is silent for longer is idle.
@@ -175,10 +177,11 @@ class Server:
         self._wanted = wanted
         self._tally = tally
         self._ending = threading.Event()
-        self._retiring = threading.Event()
+        self._leaving = threading.Event()
         # Everything that the loop looks after: listening sockets, connections, and the pipes that wake it.
         self._map: dict[int, wasyncore.dispatcher] = {}
-        server = create_server(_announcing(application, self._ending), map=self._map, **adjustments)
+        seen = {SHUTTING_DOWN: self._ending, LEAVING: self._leaving}
+        server = create_server(_telling(application, seen), map=self._map, **adjustments)
         self._adjustments = server.adj
         self._workers = server.task_dispatcher
         self._waker = trigger(self._map)
@@ -194,22 +197,20 @@ class Server:
 
     def is_leaving(self) -> bool:
         """Say whether each answer is the last of its connection."""
-        return self._ending.is_set() or self._retiring.is_set()
+        return self._leaving.is_set() or self._ending.is_set()
 
     def end(self) -> None:
         """Announce the end and return; any thread may call it, and a signal handler. Once is enough."""
-        self._leave(self._ending)
+        self._ending.set()
+        self.retire()
 
     def retire(self) -> None:
-        """As `end`, but without a word to the application: others serve in this one's place."""
-        self._leave(self._retiring)
-
-    def _leave(self, how: threading.Event) -> None:
-        is_asleep = not self.is_leaving()
-        how.set()
-        if is_asleep:
-            # Without a thunk it takes no lock, which the interrupted thread might hold.
-            self._waker.pull_trigger()
+        """As `end`, but /readyz goes on saying yes: others serve in this one's place."""
+        if self._leaving.is_set():
+            return
+        self._leaving.set()
+        # Without a thunk it takes no lock, which the interrupted thread might hold.
+        self._waker.pull_trigger()
 
     def run(self) -> None:
         """Serve until `end` or `retire` is called and what was in flight is finished, or cut off at the bound."""
@@ -283,14 +284,14 @@ class Server:
         return [each for each in self._map.values() if isinstance(each, Channel)]
 
 
-def _announcing(application: WSGIApplication, ending: threading.Event) -> WSGIApplication:
-    """Let each request see whether the server is about to end, whatever filters the application is wrapped in."""
+def _telling(application: WSGIApplication, told: Mapping[str, threading.Event]) -> WSGIApplication:
+    """Let each request see how the server is, whatever filters the application is wrapped in."""
 
-    def announcing(environ: WSGIEnvironment, start_response: StartResponse) -> object:
-        environ[SHUTTING_DOWN] = ending
+    def telling(environ: WSGIEnvironment, start_response: StartResponse) -> object:
+        environ.update(told)
         return application(environ, start_response)
 
-    return announcing  # type: ignore[return-value]
+    return telling  # type: ignore[return-value]
 
 
 def _let_in(door: BaseWSGIServer) -> None:

@@ -30,6 +30,7 @@ class Slow:
     go_on: threading.Event = field(default_factory=threading.Event)
     finished: list[str] = field(default_factory=list)
     was_ending: list[bool] = field(default_factory=list)
+    was_leaving: list[bool] = field(default_factory=list)
 
     def __call__(self, environ, start_response):
         path = environ["PATH_INFO"]
@@ -40,6 +41,7 @@ class Slow:
             assert self.go_on.wait(WAIT_SECONDS)
         body = environ["wsgi.input"].read() + path.encode()
         self.was_ending.append(environ["myapp.shutting_down"].is_set())
+        self.was_leaving.append(environ["myapp.leaving"].is_set())
         self.finished.append(path)
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
@@ -266,7 +268,7 @@ class TestEnd:
             client.sendall(request("/second"))
 
             assert "\r\nConnection: close\r\n" in read_all(client)
-        assert served.application.was_ending == [False, True]
+        assert served.application.was_ending == served.application.was_leaving == [False, True]
 
     def test_accepts_while_it_drains(self, serve: Serve):
         served = serve(drain_seconds=0.7)
@@ -311,7 +313,7 @@ class TestEnd:
 
 
 class TestRetire:
-    def test_leaves_new_connections_to_others_at_once_and_says_nothing_to_the_application(self, serve: Serve):
+    def test_leaves_new_connections_to_others_at_once_and_does_not_say_that_the_service_ends(self, serve: Serve):
         served = serve(drain_seconds=WAIT_SECONDS)
         with closing(served.connect()) as kept:
             kept.sendall(request("/first"))
@@ -322,6 +324,7 @@ class TestRetire:
 
             assert "\r\nConnection: close\r\n" in read_all(kept)
         assert served.application.was_ending == [False, False]
+        assert served.application.was_leaving == [False, True]
 
     def test_ends_once_nobody_is_connected(self, serve: Serve):
         served = serve(drain_seconds=2 * WAIT_SECONDS)
