@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from myapp import errors
-from myapp.processes import signals
+from myapp.processes import signals, systemd
 from myapp.processes.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ class Supervisor:
 
     def _begin_reload(self) -> None:
         self._is_reloading = True
-        self._say("RELOADING=1")
+        self._say(*systemd.reloading())
         log.info("Reloading")
         try:
             self._check()
