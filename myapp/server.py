@@ -71,9 +71,10 @@ class Runner:
     adjustments: Mapping[str, str]
 
     @property
-    def addresses(self) -> Mapping[str, str]:
+    def addresses(self) -> Mapping[str, str | None]:
         """Where to listen, as the section says it."""
-        return {key: value for key, value in self.adjustments.items() if key in ADDRESSES}
+        shared = {key: value for key, value in self.adjustments.items() if key in ADDRESSES}
+        return {**shared, "worker_listen": self.wanted.worker_listen}
 
     def __call__(self, application: WSGIApplication) -> None:
         """Serve until a signal ends it."""

@@ -43,7 +43,9 @@ def heeded() -> Iterator[Inbox]:
     for end in (arriving, written):
         end.setblocking(False)
     old_descriptor = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
-    old = {each: signal.signal(each, _nothing) for each in HEEDED}
+    # What is ignored stays so: a program in the background does not end with its terminal's Ctrl-C.
+    ignored = {each for each in STOP if signal.getsignal(each) is signal.SIG_IGN}
+    old = {each: signal.signal(each, _nothing) for each in HEEDED if each not in ignored}
     try:
         yield Inbox(arriving)
     finally:

@@ -48,7 +48,7 @@ def add_to(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)-5s %(name)s %(message)s"
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)-5s %(process)d %(name)s %(message)s"
     )
     count = options.processes or cores.usable()
     serving = Serving(options.ini, options.variables, count, environ)
