@@ -193,7 +193,7 @@ class Supervisor:
             # One that does not serve yet has nothing to finish.
             is_orderly = code == 0 or (not worker.is_ready and code == -signal.SIGTERM)
             log.log(logging.INFO if is_orderly else logging.WARNING, "%s", why)
-            self._is_orderly &= is_orderly
+            self._is_orderly &= is_orderly or not self._is_ending()
         elif not worker.is_ready and not self._was_up:
             self._refusal = f"{why} before it was ready."
             self._end("Not started")

@@ -101,9 +101,7 @@ Supervise = Callable[..., Supervised]
 
 
 @pytest.fixture
-def supervise(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Supervise]:
+def supervise(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervise]:
     """Return a function that lets a supervisor start so many workers in a mood."""
     caplog.set_level(logging.INFO, "myapp.processes")
     # No signal tells a thread that a process has ended.
@@ -248,17 +246,34 @@ class TestReload:
         supervised.refuses_to_reload = "nonsense"
         supervised.signal(signal.SIGHUP)
         supervised.wait_until_said("READY=1", "STATUS=The last reload failed: nonsense")
+        supervised.signal(signal.SIGTERM)
 
+        assert supervised.ended() == 0
         assert len(supervised.started) == 1
         assert "nonsense" in caplog.text
 
-    def test_that_is_asked_for_at_the_start_comes_after_it(self, supervise: Supervise):
+    def test_that_is_asked_for_at_the_start_is_of_those_who_start_too(self, supervise: Supervise):
         supervised = supervise(2)
         wait_until(lambda: bool(supervised.started))
         supervised.signal(signal.SIGHUP)
         supervised.wait_until_said("READY=1", "STATUS=")
 
         assert len(supervised.living()) == 2
+        # It may have read what there was before.
+        assert not is_alive(supervised.started[0].pid)
+
+    def test_kills_an_old_one_that_does_not_end(self, supervise: Supervise, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(worker, "END_SECONDS", 0.2)
+        supervised = supervise(1, "stays")
+        supervised.wait_until_said("READY=1")
+        before = supervised.living()
+        supervised.mood.write_text("well")
+        supervised.signal(signal.SIGHUP)
+        supervised.wait_until_said("READY=1", "STATUS=")
+        assert not set(before) & set(supervised.living())
+        supervised.signal(signal.SIGTERM)
+
+        assert supervised.ended() == 0
 
 
 class TestStop:
