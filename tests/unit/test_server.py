@@ -401,6 +401,17 @@ class TestMake:
 
         assert re.findall("[a-z]+_seconds", str(stopped.value)) == ["shutdown_seconds", "drain_seconds"]
 
+    @pytest.mark.parametrize("address", ["6560", "127.0.0.1", ":6560", "127.0.0.1:x", "127.0.0.1:0", "a/b:1"])
+    def test_takes_only_an_address_with_a_port_for_each_of_several(self, address: str):
+        with pytest.raises(SystemExit, match=r"worker_listen = .*: expected host:port"):
+            server.make({}, worker_listen=address)
+
+    @pytest.mark.parametrize("address", ["127.0.0.1:6560", "[::1]:6560", "metrics.internal:6560"])
+    def test_tells_where_it_listens(self, address: str):
+        made = server.make({}, worker_listen=address, host="127.0.0.1", port="0", threads="1")
+
+        assert made.addresses == {"host": "127.0.0.1", "port": "0", "worker_listen": address}
+
     @pytest.mark.parametrize(
         ("wrong", "said"),
         [({"thread": "4"}, "thread"), ({"threads": "four"}, "four"), ({"listen": "127.0.0.1:none"}, "Invalid")],
