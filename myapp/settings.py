@@ -98,6 +98,7 @@ class Application:
     recording: Recording = Recording.AUTO
     body_bytes_max: int = 16 * 1024 * 1024
     idempotency_days: int = 7
+    remember_seconds: float = 1.0
     followers_max: int = 4
     webhook_timeout_seconds: float = 15.0
     webhook_backoff_seconds: float = 5.0
@@ -219,8 +220,8 @@ class Setting:
 
 
 DAYS = f"a number of days from 1 to {DAYS_MAX}"
-PAUSE = f"a number of seconds from 0 to {SECONDS_MAX}"
 SECONDS = f"a number of seconds from {SECONDS_MIN} to {SECONDS_MAX}"
+PAUSE = f"a number of seconds from 0 to {SECONDS_MAX}"
 URL = "sqlite:////path/to/file or postgresql://user:password@host:port/database"
 
 DATABASE: Sequence[Setting] = (
@@ -269,6 +270,7 @@ APPLICATION: Sequence[Setting] = (
     Setting(key="myapp.recording", field="recording", read=Recording, expects=" | ".join(Recording)),
     Setting(key="myapp.body_bytes_max", field="body_bytes_max", read=_count, expects="a number of bytes from 1"),
     Setting(key="myapp.idempotency_days", field="idempotency_days", read=_days, expects=DAYS),
+    Setting(key="myapp.remember_seconds", field="remember_seconds", read=_pause, expects=PAUSE),
     Setting(key="myapp.followers_max", field="followers_max", read=_size, expects="a whole number from 0"),
     Setting(key="myapp.webhook_timeout_seconds", field="webhook_timeout_seconds", read=_seconds, expects=SECONDS),
     Setting(key="myapp.webhook_backoff_seconds", field="webhook_backoff_seconds", read=_seconds, expects=SECONDS),

@@ -8,13 +8,16 @@ from __future__ import annotations
 from pyramid.config import Configurator
 from pyramid.tweens import INGRESS
 
-from myapp.api import exponents, request, security
+from myapp.api import exponents, remembered, request, security
 from myapp.api.events import following
 
 
 def includeme(config: Configurator) -> None:
     """Add the routes, the views and what every request passes through."""
     config.registry["myapp.exponents"] = exponents.Exponents()
+    seconds = config.registry["myapp.settings"].remember_seconds
+    config.registry["myapp.keys"] = remembered.Remembered(seconds_max=seconds, entries_max=security.KEYS_MAX)
+    config.registry["myapp.ledgers"] = remembered.Remembered(seconds_max=seconds, entries_max=exponents.LEDGERS_MAX)
     config.registry["myapp.followers"] = following.Followers(config.registry["myapp.settings"].followers_max)
     config.set_request_factory(request.HttpRequest)
     config.set_security_policy(security.Policy())

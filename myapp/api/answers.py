@@ -12,7 +12,7 @@ from myapp.ledger import model, money, verify
 Exponents = Mapping[str, int]
 
 
-def ledger(of: model.Ledger) -> schemas.Ledger:
+def ledger(of: model.LedgerDetails) -> schemas.Ledger:
     return schemas.Ledger(
         name=of.name, metadata=_metadata(of.metadata), locked_before=of.locked_before, created_at=of.created_at
     )

@@ -32,7 +32,7 @@ def declare_currency(request: Request[schemas.NewCurrency, schemas.NoQuery]) -> 
     if not is_new:
         return respond.answer(body)
     location = respond.address("ledgers", request.ledger.name, "currencies", code)
-    return respond.created(body, location=location, replayed=False)
+    return respond.created(request, body, location=location, replayed=False)
 
 
 @view_config(

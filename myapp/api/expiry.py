@@ -36,8 +36,6 @@ def _give_back(request: AnyRequest, paths: Collection[str], units: Units) -> Non
     enough = request.db_deadline.remaining() * SHARE
     while request.db_deadline.remaining() > enough:
         with units.begin(readonly=False) as session:
-            # Read anew: its period may be closed meanwhile.
-            ledger = queries.get_ledger(session, request.ledger.name)
-            if not queries.has_expired_holds(session, ledger, now=request.now, paths=paths):
+            if not queries.has_expired_holds(session, request.ledger, now=request.now, paths=paths):
                 return
-            operations.free_expired(session, ledger, now=request.now, paths=paths)
+            operations.free_expired(session, request.ledger, now=request.now, paths=paths)

@@ -1,17 +1,19 @@
 """The currencies' exponents, remembered: an exponent never changes once it is known, so it is asked for once.
 
 Nothing is remembered of a currency that does not exist yet, nor by a request that declares one and may still fail.
+Beside the exponents stands which currencies a ledger is known to have: one of ISO 4217 has an exponent before that.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import math
+import time
 from collections.abc import Collection, Mapping
-from threading import Lock
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from myapp.api.remembered import Remembered
 from myapp.ledger import model, queries
 
 LEDGERS_MAX = 10_000
@@ -21,27 +23,30 @@ class Exponents:
     """Exponents by ledger and code, shared by a process; the ledger learned about longest ago is forgotten first."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[UUID, dict[str, int]] = OrderedDict()
-        self._lock = Lock()
+        self._known: Remembered[UUID, Mapping[str, int]] = Remembered(seconds_max=math.inf, entries_max=LEDGERS_MAX)
+        self._declared: Remembered[UUID, Mapping[str, int]] = Remembered(seconds_max=math.inf, entries_max=LEDGERS_MAX)
 
     def of(self, session: Session, ledger: model.Ledger, codes: Collection[str]) -> Mapping[str, int]:
         """Return the exponents of these codes, asking the database for those not known yet."""
-        known = self.known(ledger.id)
+        known = self._known.get(ledger.id) or {}
         missing = {code for code in codes if code not in known}
         if not missing:
             return known
-        return self.learn(ledger.id, queries.exponents(session, ledger, missing))
+        return _learn(self._known, ledger.id, queries.exponents(session, ledger, missing))
 
-    def known(self, ledger_id: UUID) -> Mapping[str, int]:
-        """Return what is remembered of a ledger."""
-        return self._known.get(ledger_id, {})
+    def declared(self, ledger_id: UUID) -> Mapping[str, int]:
+        """Return the currencies that a ledger is known to have declared or used."""
+        return self._declared.get(ledger_id) or {}
 
-    def learn(self, ledger_id: UUID, learned: Mapping[str, int]) -> Mapping[str, int]:
-        """Remember more of a ledger, and return all that is known of it now."""
-        with self._lock:
-            known = {**self._known.get(ledger_id, {}), **learned}
-            self._known[ledger_id] = known
-            self._known.move_to_end(ledger_id)
-            while len(self._known) > LEDGERS_MAX:
-                self._known.popitem(last=False)
-            return known
+    def learn_declared(self, ledger_id: UUID, declared: Mapping[str, int]) -> None:
+        """Remember currencies that a ledger had declared or used before the unit of work that read them."""
+        if not declared.keys() <= self.declared(ledger_id).keys():
+            _learn(self._declared, ledger_id, declared)
+            _learn(self._known, ledger_id, declared)
+
+
+def _learn(into: Remembered[UUID, Mapping[str, int]], ledger_id: UUID, learned: Mapping[str, int]) -> Mapping[str, int]:
+    # Another thread may have learned something else meanwhile; that is asked for again.
+    known = {**(into.get(ledger_id) or {}), **learned}
+    into.learn(ledger_id, known, read_at=time.monotonic())
+    return known

@@ -60,7 +60,7 @@ def once(
     """
     body, replayed = _once(request, scope_id, make, status=CREATED)
     address = location if isinstance(location, str) else location(body)
-    return respond.created(body, location=address, replayed=replayed)
+    return respond.created(request, body, location=address, replayed=replayed)
 
 
 def done_once(request: AnyRequest, scope_id: UUID, do: Callable[[], bytes]) -> Response:

@@ -65,7 +65,8 @@ def list_ledgers(request: Request[None, schemas.Page]) -> Response:
 )
 def get_ledger(request: Request[None, schemas.NoQuery]) -> Response:
     """Look at a ledger."""
-    return respond.versioned(request, answers.ledger(request.ledger), version=request.ledger.version)
+    found = queries.get_ledger(request.dbsession, request.ledger.name)
+    return respond.versioned(request, answers.ledger(found), version=found.version)
 
 
 @view_config(

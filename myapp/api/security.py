@@ -3,6 +3,8 @@
 `myapp.auth = keys`: a caller is an API key, sent as `Authorization: Bearer <key>`. `myapp.auth = open`: every caller on
 this machine's own loopback address may do everything, and nobody else anything.
 
+A key is looked up again after `myapp.remember_seconds`: for as long one that was revoked may still be let in.
+
 Scopes contain each other: read < write < admin. A key is for one ledger or for all. Reading outside a ledger (the list
 of ledgers) is for every key, everything else outside a ledger (making one) for keys of all ledgers.
 """
@@ -18,12 +20,16 @@ from pyramid.security import Allowed, Denied
 from myapp import settings
 from myapp.api import errors
 from myapp.api.caller import LOCAL, Caller
+from myapp.api.remembered import Remembered
 from myapp.api.request import AnyRequest
 from myapp.ledger import access
 
 READ = access.Scope.READ.value
 WRITE = access.Scope.WRITE.value
 ADMIN = access.Scope.ADMIN.value
+
+# So many keys are remembered.
+KEYS_MAX = 10_000
 
 # As WSGI spells them; with them goes everything that begins with the prefix. Any one of them tells of a proxy.
 FORWARDING_PREFIX = "HTTP_X_FORWARDED_"
@@ -55,10 +61,16 @@ def caller(request: AnyRequest) -> Caller:
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not secret.strip():
         raise errors.Unauthenticated("Send your API key as `Authorization: Bearer <key>`.")
-    key = access.find_key(request.dbsession, secret.strip())
-    if key is None:
+    known: Remembered[bytes, Caller] = request.registry["myapp.keys"]
+    found = known.find(access.hash_of(secret.strip()), lambda: _find_caller(request, secret.strip()))
+    if found is None:
         raise errors.Unauthenticated("There is no such API key, or it was revoked.")
-    return Caller(id=key.id, scope=key.scope, ledger_id=key.ledger_id)
+    return found
+
+
+def _find_caller(request: AnyRequest, secret: str) -> Caller | None:
+    key = access.find_key(request.dbsession, secret)
+    return None if key is None else Caller(id=key.id, scope=key.scope, ledger_id=key.ledger_id)
 
 
 class Policy:

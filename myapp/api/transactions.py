@@ -20,6 +20,7 @@ from myapp.api import (
     security,
     wishes,
 )
+from myapp.api.exponents import Exponents
 from myapp.api.request import AnyRequest, Request
 from myapp.ledger import model, operations, queries
 from myapp.ledger.idempotency import Claim
@@ -63,7 +64,7 @@ def record_transaction(request: Request[schemas.NewTransaction, schemas.RecordQu
         return respond.answer(_encode(request, recorded.transactions[0]))
     transaction = recorded.transactions[0]
     location = respond.address("ledgers", request.ledger.name, "transactions", str(transaction.id))
-    return respond.created(_encode(request, transaction), location=location, replayed=recorded.replayed)
+    return respond.created(request, _encode(request, transaction), location=location, replayed=recorded.replayed)
 
 
 @view_config(
@@ -146,8 +147,19 @@ def _record(
     form = request.registry["myapp.recording"]
     if request.asked.dry_run:
         return operations.dry_run(request.dbsession, request.ledger, wanted, now=request.now, form=form)
+    exponents: Exponents = request.registry["myapp.exponents"]
     with expiry.considered(request, {posting.account for each in of for posting in each.postings}):
-        return operations.record(request.dbsession, request.ledger, wanted, now=request.now, form=form, claim=claim)
+        recorded = operations.record(
+            request.dbsession,
+            request.ledger,
+            wanted,
+            now=request.now,
+            form=form,
+            claim=claim,
+            declared=exponents.declared(request.ledger.id),
+        )
+    exponents.learn_declared(request.ledger.id, recorded.declared)
+    return recorded
 
 
 def _respond_with_batch(request: AnyRequest, of: operations.Recorded, *, whole: bool, status: int) -> Response:

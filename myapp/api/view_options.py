@@ -22,10 +22,12 @@ from typing import Any
 from pyramid.config import Configurator
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
+from sqlalchemy.orm import Session
 
 from myapp import settings
 from myapp.api import bodies, media, parameters, schemas
-from myapp.ledger import queries
+from myapp.api.remembered import Remembered
+from myapp.ledger import model, queries
 
 # Pyramid ships no types: a request, a view's context and its options have none to name.
 View = Callable[[Any, Any], Response]
@@ -127,10 +129,17 @@ def ledger_view(view: View, info: Any) -> View:
     def wrapped(context: Any, request: Any) -> Response:
         name = request.matchdict.get("ledger")
         if name is not None:
-            request.ledger = queries.get_ledger(request.dbsession, parameters.ledger_name(name))
+            known: Remembered[str, model.Ledger] = request.registry["myapp.ledgers"]
+            request.ledger = known.find(name, lambda: _read_ledger(request.dbsession, parameters.ledger_name(name)))
         return view(context, request)
 
     return wrapped
+
+
+def _read_ledger(session: Session, name: str) -> model.Ledger:
+    """Return what never changes of a ledger, so that nothing else of it can be out of date."""
+    found = queries.get_ledger(session, name)
+    return model.Ledger(id=found.id, name=found.name)
 
 
 def _is_secured(info: Any) -> bool:

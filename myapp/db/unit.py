@@ -15,6 +15,9 @@ from myapp.db.limits.deadline import Deadline
 from myapp.db.telemetry.report import Report
 
 OPTION = "db_unit"
+# The execution option of a statement that need not see the same moment as others of its unit of work. One that only
+# reads then costs one round trip where the database is another process, if it is the first.
+ALONE = "db_alone"
 
 
 @dataclass(slots=True, kw_only=True)

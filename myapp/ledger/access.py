@@ -17,6 +17,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from myapp.db import scope
 from myapp.ledger import errors
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Ledger
@@ -67,7 +68,7 @@ def create_key(
     )
     insert = sa.insert(api_keys).values(
         id=key.id,
-        secret_hash=_hash(secret),
+        secret_hash=hash_of(secret),
         scope=scope.value,
         ledger_id=key.ledger_id,
         name=name,
@@ -98,12 +99,14 @@ def list_keys(session: Session) -> Sequence[Key]:
 
 def find_key(session: Session, secret: str) -> Key | None:
     """Return the key with this secret; None where there is none, or it is revoked."""
-    query = sa.select(api_keys).where(api_keys.c.secret_hash == _hash(secret), api_keys.c.revoked_at.is_(None))
+    query = sa.select(api_keys).where(api_keys.c.secret_hash == hash_of(secret), api_keys.c.revoked_at.is_(None))
+    query = query.execution_options(**scope.ALONE)
     row = session.execute(query).one_or_none()
     return None if row is None else _key(row)
 
 
-def _hash(secret: str) -> bytes:
+def hash_of(secret: str) -> bytes:
+    """Return what a secret is stored as, and found by."""
     # A secret comes from outside; a lone surrogate in it is no reason to fail.
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 

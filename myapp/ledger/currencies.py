@@ -34,13 +34,27 @@ class Exponents:
     of: Mapping[str, int]
     first_used: Mapping[str, int]
 
+    @property
+    def declared(self) -> Mapping[str, int]:
+        """Those that the ledger has declared or used before."""
+        return {code: exponent for code, exponent in self.of.items() if code not in self.first_used}
 
-def read(session: Session, ledger_id: UUID, codes: Collection[str]) -> Exponents:
-    """Return the exponents of the codes that are declared or in ISO 4217; the others are absent."""
-    rows = session.execute(DECLARED, {"of_ledger": ledger_id, "codes": sorted(codes)})
-    declared = {row.code: row.exponent for row in rows}
+
+def read(
+    session: Session, ledger_id: UUID, codes: Collection[str], *, declared: Mapping[str, int] | None = None
+) -> Exponents:
+    """Return the exponents of the codes that are declared or in ISO 4217; the others are absent.
+
+    What is known to be `declared` in the ledger is not asked for again.
+    """
+    declared = declared or {}
+    unknown = sorted(code for code in codes if code not in declared)
+    if not unknown:
+        return Exponents(of=declared, first_used={})
+    rows = session.execute(DECLARED, {"of_ledger": ledger_id, "codes": unknown})
+    declared = {**declared, **{row.code: row.exponent for row in rows}}
     iso = iso_exponents()
-    first_used = {code: iso[code] for code in sorted(codes) if code in iso and code not in declared}
+    first_used = {code: iso[code] for code in unknown if code in iso and code not in declared}
     return Exponents(of={**declared, **first_used}, first_used=first_used)
 
 

@@ -49,14 +49,10 @@ class Status(enum.StrEnum):
 class Effect(enum.StrEnum):
     """Which counters of its side a posting moves by its amount."""
 
-    # Adds to what is posted.
-    POSTED = "posted"
-    # Adds to what is pending: a hold.
-    PENDING = "pending"
-    # Moves it from pending to posted: a hold is posted.
-    TAKEN = "taken"
-    # Takes it from what is pending: a hold is voided or expires, or its last part is posted.
-    RELEASED = "released"
+    POSTED = "posted"  # adds to what is posted
+    PENDING = "pending"  # adds to what is pending: a hold
+    TAKEN = "taken"  # moves it from pending to posted: a hold is posted
+    RELEASED = "released"  # takes it from what is pending: a hold is voided or expires, or its last part is posted
 
     @property
     def is_posted(self) -> bool:
@@ -73,8 +69,16 @@ class Effect(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
+    """What never changes of a ledger, and all that is needed to work in it."""
+
     id: UUID
     name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerDetails(Ledger):
+    """A ledger as it stands."""
+
     metadata: Mapping[str, str]
     locked_before: datetime | None
     version: int

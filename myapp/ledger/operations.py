@@ -6,7 +6,7 @@ Every refusal leaves the unit of work to be rolled back by its owner.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from myapp.ledger.holding import posting, releasing
 from myapp.ledger.holding.releasing import EXPIRED_PORTION, free_expired
 from myapp.ledger.holding.releasing import expire as expire_holds
 from myapp.ledger.idempotency import Claim
-from myapp.ledger.model import EventType, HoldPost, Ledger, NewReversal, NewTransaction, Transaction
+from myapp.ledger.model import EventType, HoldPost, Ledger, LedgerDetails, NewReversal, NewTransaction, Transaction
 from myapp.ledger.periods import change_ledger
 from myapp.ledger.prices import record_prices
 from myapp.ledger.recording import Form, outcome, request, statement, steps
@@ -69,13 +69,17 @@ FORMS = {Form.STEPS: steps.record, Form.STATEMENT: statement.record}
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The transactions of a request; `replayed` says that an earlier request with its key recorded them."""
+    """The transactions of a request; `replayed` says that an earlier request with its key recorded them.
+
+    `declared` are currencies that the ledger was found to have before it, with their exponents.
+    """
 
     transactions: Sequence[Transaction]
     replayed: bool
+    declared: Mapping[str, int] = field(default_factory=dict)
 
 
-def create_ledger(session: Session, name: str, *, metadata: Mapping[str, str], now: datetime) -> Ledger:
+def create_ledger(session: Session, name: str, *, metadata: Mapping[str, str], now: datetime) -> LedgerDetails:
     """Create an empty ledger.
 
     Raises:
@@ -83,7 +87,9 @@ def create_ledger(session: Session, name: str, *, metadata: Mapping[str, str], n
         AlreadyExists: the name is taken.
     """
     words.check_ledger_name(name)
-    ledger = Ledger(id=ids.new_id(now), name=name, metadata=metadata, locked_before=None, version=1, created_at=now)
+    ledger = LedgerDetails(
+        id=ids.new_id(now), name=name, metadata=metadata, locked_before=None, version=1, created_at=now
+    )
     insert = upsert.insert(upsert.dialect_of(session), ledgers).values(
         id=ledger.id, name=name, metadata=metadata, version=ledger.version, created_at=now
     )
@@ -103,19 +109,23 @@ def record(
     form: Form,
     claim: Claim | None = None,
     judges_expiry: bool = True,
+    declared: Mapping[str, int] | None = None,
 ) -> Recorded:
     """Record one or many transactions, all or none, and return them with the resulting balances.
 
     Shape: 1 to 10,000 transactions of 2 to 1,000 postings, each zero in every currency. A batch means the same as its
     transactions one after the other. With a claim used before by the same request, return what that recorded. Without
-    `judges_expiry` a hold may have expired by `now`: `replaying` records what happened before.
+    `judges_expiry` a hold may have expired by `now`: `replaying` records what happened before. Currencies that are
+    known to be `declared` in the ledger are not asked for again.
     Raises:
         Refusal: one of those in docs/ledger.md, "Refusals"; index and line say where.
         IdempotencyMismatch, IdempotencyInProgress: the claim's key belongs to another request, or to one in flight.
     """
     plan.check_shape(wanted)
+    codes = {posting.currency for transaction in wanted for posting in transaction.postings}
+    exponents = currencies.read(session, ledger.id, codes, declared=declared)
     try:
-        return _record(session, ledger, wanted, now=now, form=form, claim=claim, judges_expiry=judges_expiry)
+        return _record(session, ledger, wanted, exponents, now=now, form=form, claim=claim, judges_expiry=judges_expiry)
     except sa_exc.OperationalError as exc:
         if claim is not None and idempotency.is_wait_for_key(exc):
             raise idempotency.in_progress(claim) from exc
@@ -192,14 +202,13 @@ def _record(
     session: Session,
     ledger: Ledger,
     wanted: Sequence[NewTransaction],
+    exponents: currencies.Exponents,
     *,
     now: datetime,
     form: Form,
     claim: Claim | None,
     judges_expiry: bool,
 ) -> Recorded:
-    codes = {posting.currency for transaction in wanted for posting in transaction.postings}
-    exponents = currencies.read(session, ledger.id, codes)
     try:
         if judges_expiry:
             plan.check_expiry(wanted, now=now)
@@ -219,7 +228,7 @@ def _record(
     places = FORMS[form](session, made)
     if claim is not None and places is None:
         return _replay(session, ledger, claim)
-    return Recorded(outcome.transactions(made, places or ()), replayed=False)
+    return Recorded(outcome.transactions(made, places or ()), replayed=False, declared=exponents.declared)
 
 
 def _recorded(session: Session, ledger: Ledger, made: Sequence[Transaction] | None, claim: Claim | None) -> Recorded:

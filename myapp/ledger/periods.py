@@ -17,13 +17,13 @@ from sqlalchemy.orm import Session
 
 from myapp.ledger import errors, ids, queries
 from myapp.ledger.events import writing
-from myapp.ledger.model import EventType, Ledger, LedgerChange
+from myapp.ledger.model import EventType, Ledger, LedgerChange, LedgerDetails
 from myapp.ledger.tables import ledgers
 
 
 def change_ledger(
     session: Session, ledger: Ledger, change: LedgerChange, *, expected_version: int | None, now: datetime
-) -> Ledger:
+) -> LedgerDetails:
     """Change a ledger's metadata or the start of its open period, which may move either way.
 
     Raises:

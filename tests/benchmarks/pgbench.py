@@ -41,7 +41,7 @@ def bare_statement(ledger_id: object) -> str:
     values = {
         **dict.fromkeys(("key", "request_hash", "packed_ids", "expired_before"), "NULL"),
         **dict.fromkeys(("now", "effective_min"), "now()"),
-        **dict.fromkeys(("new_currencies", "new_exponents"), "'{}'"),
+        **dict.fromkeys(("new_currencies", "new_exponents", "terms", "term_places"), "'{}'"),
         "ledger_id": f"'{ledger_id}'",
         "is_late": "false",
         "slot_count": "2",

@@ -20,7 +20,7 @@ PageT = TypeVar("PageT")
 class Book:
     """A ledger to be written out; `walk` leads through its transactions of the period, `prices` through its prices."""
 
-    ledger: model.Ledger
+    ledger: model.LedgerDetails
     period: queries.Period
     walk: queries.Walk
     prices: Callable[[queries.Order], Iterator[model.Price]]
@@ -48,7 +48,7 @@ def read(session: Session, ledger: model.Ledger, period: queries.Period) -> Book
         )
     )
     return Book(
-        ledger=ledger,
+        ledger=queries.get_ledger(session, ledger.name),
         period=period,
         walk=queries.Walk(session, ledger, period=period),
         prices=functools.partial(queries.walk_prices, session, ledger, period),

@@ -147,7 +147,7 @@ def _created(request: AnyRequest, of: operations.Recorded) -> Response:
     made = of.transactions[0]
     location = respond.address("ledgers", request.ledger.name, "transactions", str(made.id))
     body = respond.encode(answers.transaction(made, _exponents(request, of.transactions)))
-    return respond.created(body, location=location, replayed=of.replayed)
+    return respond.created(request, body, location=location, replayed=of.replayed)
 
 
 def _respond_with_all(request: AnyRequest, of: operations.Recorded, *, status: int) -> Response:

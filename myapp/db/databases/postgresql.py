@@ -1,19 +1,20 @@
 """PostgreSQL done right: bounded waits for everything, a name in pg_stat_activity, reads that cannot write.
 
 The driver is told to keep out of transactions; the `begin` listener says what each unit of work is from its first
-word, in one message that a transaction pooler cannot tear apart and that leaves nothing behind on the connection.
+word, in one transaction with what follows, so that nothing is left behind on a connection that a pooler shares.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.engine.interfaces import ExecutionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from myapp import settings
@@ -68,6 +69,7 @@ def listen(engine: Engine, database: settings.Database) -> None:
     event.listen(engine, "connect", _forget_deadline)
     event.listen(engine, "begin", lambda connection: _begin(connection, database))
     event.listen(engine, "before_cursor_execute", lambda connection, *_: _hold_to_deadline(connection, database))
+    event.listen(engine, "before_cursor_execute", _note_alone)
     event.listen(engine, "after_cursor_execute", _note_statement)
     event.listen(engine, "commit", _refuse_lost_work)
     event.listen(engine, "checkin", _forget_deadline)
@@ -85,7 +87,11 @@ def ping(dialect: Dialect, connection: Any) -> None:
 
 def has_begun(connection: Any) -> bool:
     """Say whether the driver's connection is inside a transaction, failed or not, or in the middle of a statement."""
-    return _status(connection) in (TransactionStatus.ACTIVE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
+    return bool(connection.opening) or _status(connection) in (
+        TransactionStatus.ACTIVE,
+        TransactionStatus.INTRANS,
+        TransactionStatus.INERROR,
+    )
 
 
 def _connect(
@@ -99,54 +105,56 @@ def _connect(
 
 
 def _begin(connection: Connection, database: settings.Database) -> None:
-    connection.info[STATEMENTS_RAN] = False
+    """Say what the unit of work is; the driver's connection sends it with the first statement.
+
+    A replica is asked at once, since one that does not answer in time means that another server is to be asked.
+    """
     work = unit.of(connection)
     isolation = work.isolation or database.isolation
     level = "" if isolation is None else f" ISOLATION LEVEL {isolation}"
     # READ WRITE is left unsaid, so that a server or database set to read only keeps its word.
     access = " READ ONLY" if work.readonly else ""
+    bounds = _bounds(work, database) | {"TimeZone": "UTC"}
     trace_id = work.report.trace_id
-    name = "" if trace_id is None else _name(database.application_name, trace_id)
-    begin = f"BEGIN{level}{access}; {name}SET LOCAL TimeZone = 'UTC'; {_waits(work, database)}"
-    _announce(connection, begin, seconds_max=work.begin_seconds)
-
-
-def _name(application_name: str, trace_id: str) -> str:
-    # Twice for SQL, and twice for the driver.
-    quoted = trace.application_name(application_name, trace_id).replace("'", "''").replace("%", "%%")
-    return f"SET LOCAL application_name = '{quoted}'; "
+    if trace_id is not None:
+        bounds["application_name"] = trace.application_name(database.application_name, trace_id)
+    driver: Any = connection.connection.dbapi_connection
+    driver.opening = (f"BEGIN{level}{access}".encode(), _local(bounds).encode())
+    until = math.inf if work.deadline is None else work.deadline.at + SILENCE_SECONDS
+    if work.begin_seconds < math.inf:
+        driver.answer_by = min(until, time.monotonic() + work.begin_seconds)
+        driver.open()
+    driver.answer_by = until
+    connection.info[STATEMENTS_RAN] = False
+    connection.info[ANNOUNCED_AT] = time.monotonic()
 
 
 def _hold_to_deadline(connection: Connection, database: settings.Database) -> None:
-    announced_at = connection.info.get(ANNOUNCED_AT)
-    if announced_at is None:
-        # What is to be sent is BEGIN itself.
-        return
-    status = _status(connection.connection.dbapi_connection)
-    if status == TransactionStatus.IDLE:
+    driver: Any = connection.connection.dbapi_connection
+    status = _status(driver)
+    if status == TransactionStatus.IDLE and not driver.opening:
         raise errors.UnitOfWorkAborted(OVER)
     work = unit.of(connection)
     if work.deadline is None:
         return
     work.deadline.require()
+    announced_at = connection.info[ANNOUNCED_AT]
     # In one that failed nothing is heard but the end of a savepoint.
     if status == TransactionStatus.INTRANS and time.monotonic() - announced_at > ANNOUNCE_AGAIN_SECONDS:
-        _announce(connection, _waits(work, database))
+        driver.execute(_local(_bounds(work, database)))
+        connection.info[ANNOUNCED_AT] = time.monotonic()
 
 
-def _announce(connection: Connection, statements: str, *, seconds_max: float = math.inf) -> None:
-    # Taken out meanwhile, so that this message is not held to the deadline by another one.
-    connection.info.pop(ANNOUNCED_AT, None)
-    until = unit.of(connection).deadline
-    answer_by = math.inf if until is None else until.at + SILENCE_SECONDS
-    driver: Any = connection.connection.dbapi_connection
-    driver.answer_by = min(answer_by, time.monotonic() + seconds_max)
-    connection.exec_driver_sql(statements)
-    driver.answer_by = answer_by
-    connection.info[ANNOUNCED_AT] = time.monotonic()
+def _note_alone(
+    connection: Connection, cursor: Any, _text: str, _values: Any, context: ExecutionContext | None, _many: bool
+) -> None:
+    """Let a read that says so be a transaction of its own, in one round trip, where none is under way."""
+    options = {} if context is None else context.execution_options
+    if options.get(unit.ALONE) and unit.of(connection).readonly:
+        cursor.alone = True
 
 
-def _waits(work: unit.Unit, database: settings.Database) -> str:
+def _bounds(work: unit.Unit, database: settings.Database) -> dict[str, str]:
     """Return the bounds of what follows. Outside a request each statement has the whole time of one."""
     seconds = database.deadline_seconds
     if work.deadline is not None:
@@ -158,14 +166,13 @@ def _waits(work: unit.Unit, database: settings.Database) -> str:
         # Against one that hangs in the middle; so much that it never meets one that is merely slow.
         "idle_in_transaction_session_timeout": max(2 * seconds, seconds + IDLE_SECONDS),
     }
-    return "; ".join(f"SET LOCAL {name} = {_milliseconds(bound)}" for name, bound in bounds.items())
+    return {name: str(max(1, math.ceil(bound * MILLISECONDS))) for name, bound in bounds.items()}
 
 
-def _milliseconds(seconds: float) -> int:
-    """Return whole milliseconds, rounded up to steps: few texts for the driver to keep."""
-    milliseconds = max(1, math.ceil(seconds * MILLISECONDS))
-    step = 10 if seconds < 1 else 100
-    return -(-milliseconds // step) * step
+def _local(values: Mapping[str, str]) -> str:
+    """Return the statement that sets these for the rest of the transaction."""
+    doubled = {name: value.replace("'", "''") for name, value in values.items()}
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in doubled.items())
 
 
 def _note_statement(connection: Connection, *_statement: object) -> None:
@@ -174,12 +181,13 @@ def _note_statement(connection: Connection, *_statement: object) -> None:
 
 def _refuse_lost_work(connection: Connection) -> None:
     """Refuse to commit what is over: PostgreSQL answers COMMIT in a failed transaction with ROLLBACK and no error."""
-    status = _status(connection.connection.dbapi_connection)
+    driver: Any = connection.connection.dbapi_connection
+    status = _status(driver)
     if status == TransactionStatus.ACTIVE:
         raise errors.SessionMisuse(
             "A stream() or copy() of the driver's is still open. Read it to its end or leave it, in the unit of work."
         )
-    is_over = connection.info[STATEMENTS_RAN] and status == TransactionStatus.IDLE
+    is_over = connection.info[STATEMENTS_RAN] and status == TransactionStatus.IDLE and not driver.opening
     if is_over or status == TransactionStatus.INERROR:
         raise errors.UnitOfWorkAborted(OVER)
 

@@ -1,7 +1,9 @@
-"""A PostgreSQL connection that does not wait for ever.
+"""A PostgreSQL connection that does not wait for ever, and begins a unit of work without a round trip of its own.
 
 The server bounds its own work by statement_timeout; nothing bounds a server that has stopped answering (frozen, or cut
 off without a word). This connection gives up on it.
+
+What opens a unit of work (BEGIN, its bounds) goes out with its first statement, in one pipeline of the driver's.
 """
 
 from __future__ import annotations
@@ -10,10 +12,13 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Generator
-from typing import Any, cast
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self, cast
 
 import psycopg
+from psycopg import generators
+from psycopg.pq import ExecStatus
 
 from myapp.db.limits import admission
 from myapp.db.limits.deadline import Deadline
@@ -26,6 +31,46 @@ class PassingCursor(psycopg.ServerCursor[Any]):
 
     def __del__(self, *_warn: Any) -> None:
         """Say nothing: whoever stops reading lets go of it, and the driver would warn of that."""
+
+
+class _OneTrip(psycopg.Pipeline):
+    """A pipeline that sends all it was given in one go, at its end; the driver's own sends each statement by itself."""
+
+    # Both private, hence pinned; a test counts what is sent.
+    def _communicate_gen(self) -> Generator[Any, Any, None]:
+        """Send nothing yet."""
+        yield from ()
+
+    def _exit_gen(self) -> Generator[Any, Any, None]:
+        self._enqueue_sync()
+        while self.command_queue:
+            self.command_queue.popleft()()
+        yield from generators.send(self.pgconn)
+        yield from self._fetch_gen(flush=False)
+
+
+class LeadingCursor(psycopg.Cursor[Any]):
+    """A cursor whose statement takes along what opens its unit of work, if that has not been sent yet.
+
+    A statement that is `alone` takes along its COMMIT as well; what follows begins anew.
+    """
+
+    alone = False
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+        """Run the statement; with what is to be said before it, in one round trip."""
+        connection = cast("BoundedConnection", self.connection)
+        opening = connection.opening
+        # Without parameters the text may hold several statements, which a pipeline does not take.
+        if not (opening and params):
+            return super().execute(query, params, **options)
+        with connection.one_trip():
+            super().execute(query, params, **options)
+            if self.alone:
+                connection.send_with_it(b"COMMIT")
+        if self.alone:
+            connection.opening = opening
+        return self
 
 
 class _BoundedLock:
@@ -71,9 +116,12 @@ class BoundedConnection(psycopg.Connection[Any]):
     """
 
     answer_by: float = math.inf
+    # The statements that open a unit of work, until the first of its own is about to be sent.
+    opening: Sequence[bytes] = ()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.cursor_factory = LeadingCursor
         self.server_cursor_factory = PassingCursor
         self.lock = cast(Any, _BoundedLock(self))
 
@@ -85,8 +133,51 @@ class BoundedConnection(psycopg.Connection[Any]):
         steps = super()._connect_gen(conninfo)
         return steps if by is None else _until(by, steps)
 
+    def open(self) -> None:
+        """Send what opens the unit of work now, alone."""
+        with self.lock:
+            self.wait(self._start_query())
+
+    @contextmanager
+    def one_trip(self) -> Iterator[None]:
+        """Send what is executed meanwhile at the end, all of it at once."""
+        if self._pipeline is not None:
+            yield
+            return
+        self._pipeline = _OneTrip(self)
+        try:
+            with self._pipeline:
+                yield
+        finally:
+            self._pipeline = None
+
+    def send_with_it(self, statement: bytes) -> None:
+        """Send a statement with the trip that is being made ready."""
+        with self.lock:
+            self.wait(self._exec_command(statement))
+
+    # Private, hence pinned: each cursor of any kind passes here before it sends its statement.
+    def _start_query(self) -> Generator[Any, Any, None]:
+        """Send what opens the unit of work, or put it before the statement where a pipeline takes both."""
+        opening, self.opening = self.opening, ()
+        if opening and self._pipeline is not None:
+            for statement in opening:
+                yield from self._exec_command(statement)
+        elif opening:
+            self.pgconn.send_query(b"; ".join(opening))
+            for result in (yield from generators.execute(self.pgconn)):
+                if result.status == ExecStatus.FATAL_ERROR:
+                    raise psycopg.errors.error_from_result(result, encoding=self.info.encoding)
+        yield from super()._start_query()
+
+    def commit(self) -> None:
+        """Commit; a unit of work of which nothing was sent was never opened."""
+        self.opening = ()
+        super().commit()
+
     def rollback(self) -> None:
         """Roll back; late as this may come, the server has a moment to answer: the connection is good for others."""
+        self.opening = ()
         self.answer_by = max(self.answer_by, time.monotonic() + ROLLBACK_SECONDS)
         super().rollback()
 

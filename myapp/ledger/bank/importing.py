@@ -59,7 +59,7 @@ def import_lines(
     new = _places_of_new(marks, known)
     recorded: Sequence[UUID | None] = [None] * len(new)
     if clearing is not None:
-        closed = ledger.locked_before if late else None
+        closed = queries.get_ledger(session, ledger.name).locked_before if late else None
         wanted = [_transaction(account, clearing, lines[place], marks[place]) for place in new]
         wanted = [_in_open_period(each, closed, now=now) for each in wanted]
         recorded = _record(session, ledger, wanted, new, now=now, form=form)

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from myapp.db.errors import Conflict
-from myapp.ledger import errors, idempotency, ids, plan
+from myapp.ledger import errors, idempotency, ids, plan, queries
 from myapp.ledger.holding import locking
 from myapp.ledger.holding.locking import Hold
 from myapp.ledger.idempotency import Claim
@@ -86,10 +86,11 @@ def _expire(session: Session, ledger: Ledger, holds: Mapping[UUID, Hold], *, now
     held = list(holds.values())
     if not held:
         return 0
+    locked_before = queries.get_ledger(session, ledger.name).locked_before
 
     def counts_at(hold: Hold) -> datetime:
         counted_at = max(hold.expires_at or now, hold.effective_at)
-        return counted_at if ledger.locked_before is None else max(counted_at, ledger.locked_before)
+        return counted_at if locked_before is None else max(counted_at, locked_before)
 
     record_ids = ids.new_ids(now, len(held))
     try:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from myapp.db import scope
 from myapp.ledger import errors
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import AccountType, Counters, Ledger, Side
-from myapp.ledger.queries import history
+from myapp.ledger.queries import deltas, history
 from myapp.ledger.queries.accounts import LAST
-from myapp.ledger.tables import accounts
+from myapp.ledger.tables import accounts, balances
+
+NOTHING = Counters()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,27 @@ class PathBalance:
 
     normal_side: Side
     balances: Mapping[str, Counters]
+
+
+# What there is now is one row for each balance, so account and balances are read in one statement.
+NOW = (
+    sa.select(accounts.c.path, accounts.c.type, balances.c.currency, *(balances.c[name] for name in deltas.COUNTERS))
+    .outerjoin_from(
+        accounts,
+        balances,
+        sa.and_(
+            balances.c.ledger_id == accounts.c.ledger_id,
+            balances.c.account_id == accounts.c.id,
+            balances.c.version > 0,
+        ),
+    )
+    .where(accounts.c.ledger_id == sa.bindparam("of_ledger"))
+    .execution_options(**scope.ALONE)
+)
+IS_IT = accounts.c.path == sa.bindparam("path")
+IS_BELOW = sa.and_(accounts.c.path >= sa.bindparam("first"), accounts.c.path < sa.bindparam("last"))
+ALONE = NOW.where(IS_IT)
+WITH_CHILDREN = NOW.where(sa.or_(IS_IT, IS_BELOW))
 
 
 def get_balance(
@@ -34,19 +58,38 @@ def get_balance(
     Raises:
         NotFound: there is no such account, nor one below it if they are asked for.
     """
-    is_it = accounts.c.path == path
+    values = {"of_ledger": ledger.id, "path": path}
     if with_children:
-        is_it = sa.or_(is_it, sa.and_(accounts.c.path >= f"{path}:", accounts.c.path < f"{path}:{LAST}"))
-    query = sa.select(accounts.c.id, accounts.c.path, accounts.c.type).where(accounts.c.ledger_id == ledger.id, is_it)
-    found = session.execute(query.order_by(accounts.c.path)).all()
+        values |= {"first": f"{path}:", "last": f"{path}:{LAST}"}
+    if at is None and known_at is None:
+        found = session.execute(WITH_CHILDREN if with_children else ALONE, values).all()
+        held = ((row.currency, _counters(row)) for row in found if row.currency is not None)
+    else:
+        is_it = sa.or_(IS_IT, IS_BELOW) if with_children else IS_IT
+        query = sa.select(accounts.c.id, accounts.c.path, accounts.c.type).where(accounts.c.ledger_id == ledger.id)
+        found = session.execute(query.where(is_it), values).all()
+        at_time = history.balances_at(session, ledger, [row.id for row in found], at=at, known_at=known_at)
+        held = ((currency, counters) for (_, currency), counters in at_time.items())
     if not found:
         detail = f"There is no account {path}, nor any below it." if with_children else f"There is no account {path}."
         raise errors.NotFound(detail)
-    held = history.balances_at(session, ledger, [row.id for row in found], at=at, known_at=known_at)
+    return PathBalance(normal_side=_normal_side(path, found), balances=_totals(held))
+
+
+def _counters(row: AnyRow) -> Counters:
+    return Counters(
+        debits_posted=row.debits_posted,
+        credits_posted=row.credits_posted,
+        debits_pending=row.debits_pending,
+        credits_pending=row.credits_pending,
+    )
+
+
+def _totals(held: Iterable[tuple[str, Counters]]) -> Mapping[str, Counters]:
     totals: dict[str, Counters] = {}
-    for (_, currency), counters in sorted(held.items(), key=lambda pair: pair[0][1]):
-        totals[currency] = totals.get(currency, Counters()).plus(counters)
-    return PathBalance(normal_side=_normal_side(path, found), balances=totals)
+    for currency, counters in sorted(held, key=lambda pair: pair[0]):
+        totals[currency] = totals.get(currency, NOTHING).plus(counters)
+    return totals
 
 
 def _normal_side(path: str, found: Sequence[AnyRow]) -> Side:

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from myapp.ledger import chunks, currencies, errors, tables
 from myapp.ledger.columns import AnyRow
-from myapp.ledger.model import Currency, Ledger
+from myapp.ledger.model import Currency, Ledger, LedgerDetails
 
 
-def get_ledger(session: Session, name: str) -> Ledger:
+def get_ledger(session: Session, name: str) -> LedgerDetails:
     """Raises: NotFound."""
     row = session.execute(sa.select(tables.ledgers).where(tables.ledgers.c.name == name)).one_or_none()
     if row is None:
@@ -21,7 +21,9 @@ def get_ledger(session: Session, name: str) -> Ledger:
     return as_ledger(row)
 
 
-def list_ledgers(session: Session, *, after: str | None, limit: int, only: UUID | None = None) -> Sequence[Ledger]:
+def list_ledgers(
+    session: Session, *, after: str | None, limit: int, only: UUID | None = None
+) -> Sequence[LedgerDetails]:
     """List ledgers by name, from the one after `after`; `only` that one, if it is given."""
     query = sa.select(tables.ledgers).order_by(tables.ledgers.c.name).limit(limit)
     if after is not None:
@@ -56,8 +58,8 @@ def exponents(session: Session, ledger: Ledger, codes: Collection[str]) -> Mappi
     return currencies.read(session, ledger.id, codes).of
 
 
-def as_ledger(row: AnyRow) -> Ledger:
-    return Ledger(
+def as_ledger(row: AnyRow) -> LedgerDetails:
+    return LedgerDetails(
         id=row.id,
         name=row.name,
         metadata=row.metadata,

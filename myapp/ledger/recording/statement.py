@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import operator
 import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +35,7 @@ def _compact(text: str) -> tuple[str, Mapping[str, str]]:
     would be a good part of the work.
     """
     text = " ".join(re.sub(r"--.*", "", text).split())
-    text = re.sub(r" ?([(),=<>+*-]) ?", r"\1", text)
+    text = re.sub(r" ?([(),=<>+*?-]) ?", r"\1", text)
     local = {name: f"_{mark}" for mark, name in zip(MARKS, _local_names(text), strict=False)}
     text = re.sub(r"(?<!%\()\b(?<!AS )[a-z_]+\b", lambda found: local.get(found[0], found[0]), text)
     names = {name: mark for mark, name in zip(MARKS, dict.fromkeys(PARAMETER.findall(text)), strict=False)}
@@ -42,10 +43,10 @@ def _compact(text: str) -> tuple[str, Mapping[str, str]]:
 
 
 def _local_names(text: str) -> Sequence[str]:
-    """Return what the statement itself names, but for what it answers with: its parts, and columns of its arrays."""
+    """Return what the statement itself names: its parts, and columns of its arrays."""
     parts = re.findall(r"\b([a-z_]+) AS\(", text)
-    columns = [name for found in re.findall(r"\)\w+\(([a-z_,]+)\)", text) for name in found.split(",")]
-    known = {column.name for table in tables.metadata.tables.values() for column in table.columns}
+    columns = [name for found in re.findall(r"[) ]\w+\(([a-z_,]+)\)", text) for name in found.split(",")]
+    known = {name for table in tables.metadata.tables.values() for name in (table.name, *table.columns.keys())}
     return [name for name in dict.fromkeys([*parts, *columns]) if name not in known and name != "count"]
 
 
@@ -62,29 +63,32 @@ def record(session: Session, request: Request) -> Sequence[Place] | None:
         # What does not fit in 64 bits cannot be sent, but what else is wrong comes first; the steps find out. They also
         # do what is rarer than plain postings, and would make the statement longer for all.
         return steps.record(session, request)
-    row = session.connection().exec_driver_sql(RECORD, _parameters(request)).one()
-    if not row.is_ours:
+    answer = session.connection().exec_driver_sql(RECORD, _parameters(request)).scalar_one()
+    is_ours, account_count, transaction_count, types, ranks, balances = answer
+    if not is_ours:
         return None
     slots = request.plan.slots
-    if row.account_count < len(slots):
+    if account_count < len(slots):
         parties.check(request, parties.read(session, request))
         raise refusals.gone()
-    if row.transaction_count < len(request.entries):
+    if transaction_count < len(request.entries):
         raise refusals.duplicate(session, request) or refusals.gone()
-    by_rank = [_balance(each) for each in row.balances or ()]
+    by_rank = [_balance(each) for each in balances or ()]
     if len(by_rank) < len(slots):
         raise _refuse_overflow(session, request, by_rank)
-    moved = [by_rank[rank - 1] for rank in row.ranks]
+    moved = [by_rank[rank - 1] for rank in ranks]
     parties.check_again(session, request, moved)
-    places = [Place(AccountType(of), balance) for of, balance in zip(row.types, moved, strict=True)]
+    places = [Place(AccountType(of), balance) for of, balance in zip(types, moved, strict=True)]
     limits.check(request, places)
-    indexing.write_at_once(session, request)
     return places
+
+
+_beside_account = operator.itemgetter(*Balance._fields[1:])
 
 
 def _balance(of: Mapping[str, Any]) -> Balance:
     """Return a balance that came as JSON."""
-    return Balance(UUID(of["account_id"]), *(of[name] for name in Balance._fields[1:]))
+    return Balance(UUID(of["account_id"]), *_beside_account(of))
 
 
 def _refuse_overflow(session: Session, request: Request, kept: Sequence[Balance]) -> MyappError:
@@ -104,6 +108,7 @@ def _parameters(request: Request) -> dict[str, object]:
         _of_transactions(request),
         _of_lines(request.plan),
         _of_periods(request),
+        _of_terms(request),
     )
     return {NAMES[name]: value for part in parts for name, value in part.items()}
 
@@ -117,8 +122,8 @@ def _of_request(request: Request) -> dict[str, object]:
         "request_hash": None if claim is None else claim.request_hash,
         "expired_before": None if claim is None else claim.expired_before,
         "packed_ids": None if claim is None else idempotency.pack(request.ids),
-        "new_currencies": sorted(request.first_used),
-        "new_exponents": _integers(request.first_used[code] for code in sorted(request.first_used)),
+        "new_currencies": _texts(sorted(request.first_used)),
+        "new_exponents": _array(request.first_used[code] for code in sorted(request.first_used)),
         "effective_min": request.effective_first,
         "is_late": request.is_late,
         "slot_count": len(request.plan.slots),
@@ -128,35 +133,36 @@ def _of_request(request: Request) -> dict[str, object]:
 
 def _of_slots(slots: Sequence[Slot]) -> dict[str, object]:
     return {
-        "paths": [slot.path for slot in slots],
-        "slot_currencies": [slot.currency for slot in slots],
-        "debits": _integers(slot.total.debits for slot in slots),
-        "credits": _integers(slot.total.credits for slot in slots),
-        "counts": _integers(slot.total.lines for slot in slots),
+        "paths": _texts(slot.path for slot in slots),
+        "slot_currencies": _texts(slot.currency for slot in slots),
+        "debits": _array(slot.total.debits for slot in slots),
+        "credits": _array(slot.total.credits for slot in slots),
+        "counts": _array(slot.total.lines for slot in slots),
     }
 
 
 def _of_transactions(request: Request) -> dict[str, object]:
+    entries = request.entries
     return {
-        "ids": list(request.ids),
-        "references": [entry.reference for entry in request.entries],
-        "effective": [entry.effective_at for entry in request.entries],
-        "descriptions": [entry.description for entry in request.entries],
-        "metadata": [json.dumps(dict(entry.metadata), ensure_ascii=False) for entry in request.entries],
+        "ids": _array(request.ids),
+        "references": _texts(entry.reference for entry in entries),
+        "effective": _array(entry.effective_at.isoformat() for entry in entries),
+        "descriptions": _texts(entry.description for entry in entries),
+        "metadata": _texts(_encode(entry.metadata) for entry in entries),
     }
 
 
 def _of_lines(plan: Plan) -> dict[str, object]:
     slots, lines = plan.slots, plan.lines
     return {
-        "places": _integers(line.transaction + 1 for line in lines),
-        "slots": _integers(line.slot + 1 for line in lines),
-        "line_numbers": _integers(line.line for line in lines),
-        "currencies": [slots[line.slot].currency for line in lines],
-        "amounts": _integers(line.amount if line.side is Side.DEBIT else -line.amount for line in lines),
-        "debits_left": _integers(slots[line.slot].total.debits - line.total.debits for line in lines),
-        "credits_left": _integers(slots[line.slot].total.credits - line.total.credits for line in lines),
-        "counts_left": _integers(slots[line.slot].total.lines - line.total.lines for line in lines),
+        "places": _array(line.transaction + 1 for line in lines),
+        "slots": _array(line.slot + 1 for line in lines),
+        "line_numbers": _array(line.line for line in lines),
+        "currencies": _texts(slots[line.slot].currency for line in lines),
+        "amounts": _array(line.amount if line.side is Side.DEBIT else -line.amount for line in lines),
+        "debits_left": _array(slots[line.slot].total.debits - line.total.debits for line in lines),
+        "credits_left": _array(slots[line.slot].total.credits - line.total.credits for line in lines),
+        "counts_left": _array(slots[line.slot].total.lines - line.total.lines for line in lines),
     }
 
 
@@ -164,16 +170,42 @@ def _of_periods(request: Request) -> dict[str, object]:
     added = totals.totals(request)
     today = grains.day_of(request.now)
     return {
-        "period_slots": _integers(period.slot + 1 for period in added),
-        "grains": [period.grain.value for period in added],
-        "effective_from": [period.effective_from for period in added],
-        "recorded_from": [period.grain.of(today) for period in added],
-        "period_debits": _integers(total.debits for total in added.values()),
-        "period_credits": _integers(total.credits for total in added.values()),
-        "period_lines": _integers(total.lines for total in added.values()),
+        "period_slots": _array(period.slot + 1 for period in added),
+        "grains": _array(period.grain.value for period in added),
+        "effective_from": _array(period.effective_from for period in added),
+        "recorded_from": _array(period.grain.of(today) for period in added),
+        "period_debits": _array(total.debits for total in added.values()),
+        "period_credits": _array(total.credits for total in added.values()),
+        "period_lines": _array(total.lines for total in added.values()),
     }
 
 
-def _integers(values: Iterable[int]) -> str:
-    """Return an array as text: a list would go out in the narrowest type for its values, and be prepared for each."""
+def _of_terms(request: Request) -> dict[str, object]:
+    found = indexing.terms_of(request)
+    return {
+        "terms": _array(term for term, _ in found),
+        "term_places": _array(place + 1 for _, place in found),
+    }
+
+
+def _array(values: Iterable[object]) -> str:
+    """Return an array of what needs no quotes, as text.
+
+    A list of integers would go out in the narrowest type for its values, and be prepared for each.
+    """
     return "{" + ",".join(map(str, values)) + "}"
+
+
+def _texts(values: Iterable[str | None]) -> str:
+    """Return an array of texts, as text."""
+    return "{" + ",".join("NULL" if each is None else _quoted(each) for each in values) + "}"
+
+
+def _quoted(value: str) -> str:
+    if "\\" in value or '"' in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
+
+
+def _encode(metadata: Mapping[str, str]) -> str:
+    return json.dumps(dict(metadata), ensure_ascii=False) if metadata else "{}"

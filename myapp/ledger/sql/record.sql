@@ -5,7 +5,8 @@
 -- metadata. One for each line: places and slots (where its transaction and slot are in those arrays, from one),
 -- line_numbers, currencies, amounts (a credit is negative), and what of its slot the later lines still add:
 -- debits_left, credits_left, counts_left. One for each slot and period: period_slots, grains, effective_from,
--- recorded_from, period_debits, period_credits, period_lines. New currencies: new_currencies, new_exponents.
+-- recorded_from, period_debits, period_credits, period_lines. New currencies: new_currencies, new_exponents. One for
+-- each term of a transaction (terms.py): terms, and term_places.
 --
 -- Locks, in the order of Note [Lock order] in recording/steps.py: the key, currencies, for a past effective time the
 -- ledger, transactions by reference, balances by account id and currency, and, at the very end, the accounts of new
@@ -14,9 +15,10 @@
 -- back short says which step refused; the caller rolls back.
 --
 -- Indexes: uq_accounts_ledger_id_path, and the constraint each ON CONFLICT names. Lines are joined to nothing:
--- they look their balance up by its place in an array, so no plan can be bad for a large request.
+-- they look their balance up by its place in an array, so no plan can be bad for a large request. Nor for a ledger that
+-- the planner knows nothing of yet: LIMIT has each account looked up by its path, not all of them read to be joined.
 --
--- A parameter has its type at its first mention.
+-- A parameter has its type at its first mention. Arrays go in as text, where the driver would look at each element.
 WITH claim AS (
   INSERT INTO idempotency AS i (ledger_id, key, request_hash, created_at, transaction_ids)
   SELECT %(ledger_id)s::uuid, %(key)s::text, %(request_hash)s::bytea, %(now)s::timestamptz, %(packed_ids)s::bytea
@@ -25,17 +27,17 @@ WITH claim AS (
   SET (request_hash, created_at, transaction_ids, status, body)
     = (%(request_hash)s, %(now)s, %(packed_ids)s, NULL, NULL)
   WHERE i.created_at < %(expired_before)s::timestamptz
-  RETURNING key
+  RETURNING 1
 ),
 go AS (
-  SELECT 1 WHERE %(key)s IS NULL OR EXISTS (SELECT FROM claim)
+  SELECT WHERE %(key)s IS NULL OR EXISTS (SELECT FROM claim)
 ),
 used AS (
-  INSERT INTO currencies (ledger_id, code, exponent)
+  INSERT INTO currencies
   SELECT %(ledger_id)s, code, exponent
   FROM go, unnest(%(new_currencies)s::text[], %(new_exponents)s::int4[]) c (code, exponent)
   ON CONFLICT DO NOTHING
-  RETURNING code
+  RETURNING 1
 ),
 -- See Note [Closing a period] in periods.py.
 period AS (
@@ -44,15 +46,15 @@ period AS (
 slots AS (
   SELECT slot, a.id, type, currency, debits, credits, count,
     row_number() OVER (ORDER BY a.id, currency COLLATE "C") AS rank
-  FROM go, ledgers l, accounts a, unnest(
+  FROM go, ledgers l, unnest(
     %(paths)s::text[], %(slot_currencies)s::text[],
     %(debits)s::int8[], %(credits)s::int8[], %(counts)s::int8[]
-  ) WITH ORDINALITY s (path, currency, debits, credits, count, slot)
+  ) WITH ORDINALITY s (named, currency, debits, credits, count, slot),
+    LATERAL (SELECT * FROM accounts WHERE ledger_id = %(ledger_id)s AND path = named LIMIT 1) a
   WHERE (SELECT count(*) FROM used) >= 0
-    AND a.ledger_id = %(ledger_id)s AND a.path = s.path
-    AND l.id = a.ledger_id
+    AND l.id = %(ledger_id)s
     AND closed_at IS NULL
-    AND (currencies IS NULL OR currencies ? currency)
+    AND (currencies ? currency) IS NOT FALSE
     AND (l.locked_before > %(effective_min)s::timestamptz) IS NOT TRUE
     AND NOT EXISTS (SELECT FROM period WHERE locked_before > %(effective_min)s)
 ),
@@ -66,7 +68,7 @@ recorded AS (
   WHERE (SELECT count(*) FROM slots) = %(slot_count)s::int8
   ORDER BY reference COLLATE "C"
   ON CONFLICT DO NOTHING
-  RETURNING id
+  RETURNING 1
 ),
 moved AS (
   INSERT INTO balances AS b (
@@ -100,7 +102,7 @@ written AS (
     debits_pending, credits_pending, balance_version, effective_at
   )
   SELECT %(ledger_id)s, (%(ids)s)[place], line, (r).account_id, currency,
-    CASE WHEN amount > 0 THEN 'debit' ELSE 'credit' END, abs(amount),
+    CASE WHEN signed > 0 THEN 'debit' ELSE 'credit' END, abs(signed),
     (r).debits_posted - debits_left,
     (r).credits_posted - credits_left,
     (r).debits_pending,
@@ -110,7 +112,7 @@ written AS (
   FROM complete, unnest(
     %(places)s::int4[], %(slots)s::int4[], %(line_numbers)s::int4[], %(currencies)s::text[],
     %(amounts)s::int8[], %(debits_left)s::int8[], %(credits_left)s::int8[], %(counts_left)s::int8[]
-  ) l (place, slot, line, currency, amount, debits_left, credits_left, count_left),
+  ) l (place, slot, line, currency, signed, debits_left, credits_left, count_left),
     LATERAL (SELECT balances[ranks[slot]]) i (r)
 ),
 totalled AS (
@@ -128,13 +130,19 @@ totalled AS (
     credits_posted = t.credits_posted + excluded.credits_posted,
     lines = t.lines + excluded.lines
 ),
+indexed AS (
+  INSERT INTO transaction_terms
+  SELECT %(ledger_id)s, term, (%(ids)s)[place]
+  FROM complete, unnest(%(terms)s::int8[], %(term_places)s::int4[]) w (term, place)
+),
 announced AS (
   INSERT INTO events (ledger_id, id, place, type, payload, recorded_at)
   SELECT %(ledger_id)s, id, nextval('events_place'), 'transaction.posted', '{}', %(now)s
   FROM complete, unnest(%(ids)s) id
 )
-SELECT EXISTS (SELECT FROM go) AS is_ours,
-  (SELECT count(*) FROM slots) AS account_count,
-  (SELECT count(*) FROM recorded) AS transaction_count,
-  types, ranks, to_json(balances) AS balances
+-- In one value, since each column costs the driver time: whether the key is ours; how many accounts there are, and
+-- transactions now; for each slot what its account is, and the place of its balance among all of them.
+SELECT json_build_array(
+  EXISTS (SELECT FROM go), (SELECT count(*) FROM slots), (SELECT count(*) FROM recorded), types, ranks, balances
+)
 FROM by_slot, by_rank

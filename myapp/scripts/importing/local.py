@@ -28,7 +28,7 @@ class Local:
         self._form = form
         self._now = now
         self._name = name
-        self._ledger: model.Ledger
+        self._ledger: model.LedgerDetails
 
     def make_ledger(self, metadata: Mapping[str, str]) -> bool:
         try:

@@ -77,6 +77,7 @@ def parameters(
         "effective": [now],
         "descriptions": [description],
         "metadata": ["{}"],
+        **dict.fromkeys(("terms", "term_places"), integers([])),
         **_of_lines(lines, integers),
         **_of_periods(lines, integers, now.date()),
     }
