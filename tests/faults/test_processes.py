@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
@@ -47,9 +47,8 @@ def database(databases_of: Callable[[str], databases.Databases]) -> Iterator[str
 @pytest.fixture(scope="module")
 def servers(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Return two processes behind one port; whoever uses them leaves two, with good settings."""
-    port = free_port()
     directory = tmp_path_factory.mktemp("servers")
-    listen = f"127.0.0.1:{port}"
+    listen = f"127.0.0.1:{two_free_ports()}"
     servers = servers_on(database, directory, drain_seconds=DRAIN_SECONDS, ident="first", worker_listen=listen)
     with started(servers):
         yield servers
@@ -61,6 +60,14 @@ def servers(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def books() -> list[traffic.Call]:
     """Return what the servers of this module have accepted."""
     return []
+
+
+def two_free_ports() -> int:
+    """Return a port that is free, and so is the next."""
+    while True:
+        port = free_port()
+        with suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
+            return port
 
 
 @contextmanager
@@ -195,7 +202,7 @@ class TestOnePort:
         with load(servers, books) as sending:
             servers.replace("ident = first", "ident = second")
             servers.signal(signal.SIGHUP)
-            servers.wait_for_log("Reloaded", times=reloads + 1)
+            stays_ready(servers, lambda: servers.log.read_text().count("Reloaded") > reloads)
             seen = len(sending.seen)
             sending.goes_on()
         servers.replace("ident = second", "ident = first")
@@ -227,6 +234,24 @@ class TestOnePort:
 
         assert sending.broken_at == sending.refused_at == []
         assert servers.workers() == before
+
+
+def stays_ready(servers: Servers, until: Callable[[], bool]) -> None:
+    """Ask whether the service is ready, on connections that are kept as long as they may, until something is so."""
+    deadline = time.monotonic() + 3 * START_SECONDS
+    is_last = True
+    connection = servers.connect()
+    while not until():
+        assert time.monotonic() < deadline, servers.log.read_text()
+        if is_last:
+            connection.close()
+            connection = servers.connect()
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (200, b'{"status":"ok"}')
+        is_last = answer.headers["Connection"] == "close"
+        time.sleep(0.05)
+    connection.close()
 
 
 class TestEnd:

@@ -228,10 +228,11 @@ class TestReload:
         supervised = supervise(2)
         supervised.wait_until_said("READY=1")
         before = supervised.living()
-        monkeypatch.setattr(worker, "START_SECONDS", 0.2)
         supervised.mood.write_text(mood)
-        supervised.signal(signal.SIGHUP)
-        wait_until(lambda: supervised.said[-1][-1].startswith("STATUS=The last reload failed"))
+        with monkeypatch.context() as patched:
+            patched.setattr(worker, "START_SECONDS", 0.5)
+            supervised.signal(signal.SIGHUP)
+            wait_until(lambda: supervised.said[-1][-1].startswith("STATUS=The last reload failed"))
 
         assert supervised.living() == before
         assert supervised.answering() <= set(before)
