@@ -24,7 +24,13 @@ LOOPBACK = {"REMOTE_ADDR": "127.0.0.1"}
 def make_wsgi_app(database_url: str, variant: Variant) -> Iterator[Callable[..., Router]]:
     """Return a function that makes the application with settings of one's own over the shared database."""
     made: list[Router] = []
-    common = {"sqlalchemy.url": variant.url(database_url), "myapp.auth": "open", **variant.settings}
+    # Nothing is remembered, so that what a request does is the same each time; test_authorisation has what is.
+    common = {
+        "sqlalchemy.url": variant.url(database_url),
+        "myapp.auth": "open",
+        "myapp.remember_seconds": "0",
+        **variant.settings,
+    }
 
     def make(**settings: str) -> Router:
         made.append(myapp.main({}, **common | settings))

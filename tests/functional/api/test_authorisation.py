@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ import webtest
 from pyramid.router import Router
 
 from myapp.db import scope
+from myapp.db.telemetry.counting import count_statements
 from myapp.ledger import access, queries
 from tests.functional.api.shop import CASH, SALES, Shop, sale
 
@@ -223,3 +225,49 @@ def test_replaying_a_log_takes_an_admin_key_of_the_ledger(
     answer = books.call("POST", "replay", body, **bearer(make_key(wanted, books.name)[1]))
 
     assert answer.status_int == status
+
+
+class TestWhatIsRemembered:
+    """With `myapp.remember_seconds`, which the other tests set to 0."""
+
+    @pytest.fixture
+    def remembering(self, make_wsgi_app: Callable[..., Router], books: Shop) -> Shop:
+        """Return the books as a process sees them that remembers."""
+        app = make_wsgi_app(**{"myapp.auth": "keys", "myapp.remember_seconds": "0.5"})
+        shop = Shop(webtest.TestApp(app))
+        shop.name, shop.path = books.name, books.path
+        return shop
+
+    def test_a_revoked_key_is_refused_after_that_time_and_other_keys_at_once(
+        self, remembering: Shop, make_key: Callable[..., tuple[str, str]], keyed_wsgi_app: Router
+    ) -> None:
+        key_id, secret = make_key("read", remembering.name)
+        remembering.headers = bearer(secret)
+        remembering.must(200, "GET", "accounts")
+        with scope.session_scope(keyed_wsgi_app.registry["db.sessions"]) as session:
+            access.revoke_key(session, key_id, now=NOW)
+        time.sleep(0.6)
+
+        remembering.refused("unauthenticated", "GET", "accounts")
+        remembering.headers = bearer(secret[:-1])
+        remembering.refused("unauthenticated", "GET", "accounts")
+
+    def test_is_not_asked_for_again_meanwhile(
+        self, remembering: Shop, make_key: Callable[..., tuple[str, str]]
+    ) -> None:
+        _id, secret = make_key("read", remembering.name)
+        remembering.headers = bearer(secret)
+        remembering.must(200, "GET", "transactions")
+        engine = remembering.app.app.registry["db.engine"]
+
+        with count_statements(engine) as statements:
+            remembering.must(200, "GET", "transactions")
+
+        statements.require(1)
+
+    def test_never_shows_a_ledger_as_it_was(self, remembering: Shop, make_key: Callable[..., tuple[str, str]]) -> None:
+        _id, secret = make_key("write", remembering.name)
+        remembering.headers = bearer(secret)
+        for number in range(3):
+            remembering.must(200, "PATCH", body={"metadata": {"branch": str(number)}})
+            assert remembering.must(200, "GET")["metadata"] == {"branch": str(number)}

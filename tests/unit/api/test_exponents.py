@@ -14,18 +14,18 @@ class TestLearn:
         known = exponents.Exponents()
         first, second, third = uuid4(), uuid4(), uuid4()
 
-        known.learn(first, {"USD": 2})
-        known.learn(second, {"USD": 2})
-        known.learn(first, {"JPY": 0})
-        known.learn(third, {"USD": 2})
+        known.learn_declared(first, {"USD": 2})
+        known.learn_declared(second, {"USD": 2})
+        known.learn_declared(first, {"JPY": 0})
+        known.learn_declared(third, {"USD": 2})
 
-        assert known.known(first) == {"USD": 2, "JPY": 0}
-        assert known.known(second) == {}
+        assert known.declared(first) == {"USD": 2, "JPY": 0}
+        assert known.declared(second) == {}
 
     def test_loses_nothing_between_threads(self) -> None:
         known, ledger = exponents.Exponents(), UUID(int=1)
 
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda number: known.learn(ledger, {f"C{number}": number}), range(500)))
+            list(pool.map(lambda number: known.learn_declared(ledger, {f"C{number}": number}), range(500)))
 
-        assert known.known(ledger) == {f"C{number}": number for number in range(500)}
+        assert known.declared(ledger) == {f"C{number}": number for number in range(500)}
