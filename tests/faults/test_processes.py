@@ -72,9 +72,9 @@ def two_free_ports() -> int:
 
 @contextmanager
 def started(servers: Servers) -> Iterator[None]:
-    """Start servers on an empty ledger, and leave none behind."""
-    servers.start()
+    """Start servers, and leave none behind."""
     try:
+        servers.start()
         traffic.open_books(lambda path, body, headers: servers.post(path, body, headers)[0])
         yield
     finally:
@@ -316,12 +316,10 @@ class TestSystemd:
             servers.door = door
             servers.processes = 1
             waiting = early.submit(servers.get, "/healthz")
-            servers.start()
-
-            assert waiting.result()[0] == 200
-            assert notified.recv(100) == b"READY=1"
-            workers = servers.workers()
-            servers.kill()
+            with started(servers):
+                assert waiting.result()[0] == 200
+                assert notified.recv(100) == b"READY=1"
+                workers = servers.workers()
             wait_until(lambda: not any(is_running(each) for each in workers))
             # It waits for the next who serves.
             socket.create_connection(("127.0.0.1", servers.port), timeout=WAIT_SECONDS).close()
