@@ -6,19 +6,26 @@
                                     still accepting                                       a second signal ends at once
 
 Only what a request can see is agreed with the application: `environ["myapp.shutting_down"]` is a `threading.Event`, set
-once the end is announced. See docs/operations.md and docs/decisions/0009-a-server-that-ends-well.md.
+once the end is announced, and `environ["myapp.leaving"]` one that is set also when only this process ends, in favour of
+others. See docs/operations.md and docs/decisions/0009-a-server-that-ends-well.md.
+
+One of several processes behind a port (`myapp.processes`) serves the sockets it is given. It may retire, an end that
+the others make up for: doors closed → who is connected is served for drain_seconds and told to go → finished as above.
 """
 
 from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -34,10 +41,12 @@ from waitress.utilities import logger
 
 from myapp import settings
 from myapp.db import engine
+from myapp.processes import inherited, tally
 
 log = logging.getLogger(__name__)
 
 SHUTTING_DOWN = "myapp.shutting_down"
+LEAVING = "myapp.leaving"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 # A request that was on its way when the doors closed arrives within this time; who is silent for longer is idle.
@@ -45,17 +54,55 @@ LINGER_SECONDS = 0.5
 # How long a thread may run on while others want to; shorter than Python's own, for the threads here run in short bursts
 # between two waits for the database. See docs/performance.md.
 SWITCH_SECONDS = 0.0002
-# After how many new objects Python looks for garbage in cycles. A request leaves little of it, and a batch makes more
-# objects than Python's own 700, none of them garbage before its end.
-GARBAGE_OBJECTS = 50_000
 # What an idle worker thread takes to end, generously.
 WORKER_END_SECONDS = 0.2
+
+# What an idle process takes to accept, generously.
+YIELD_SECONDS = 0.001
+
+# Where waitress would listen by itself.
+ADDRESSES = ("host", "port", "listen", "unix_socket", "unix_socket_perms")
 
 _ESCAPES = {number: f"%{number:02X}" for number in (*range(32), 127)}
 
 
-def make(_global_config: Mapping[str, str], **raw: str) -> Callable[[WSGIApplication], None]:
-    """Return the function with which `pserve` serves the application.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """The function with which `pserve` serves the application, and the settings it has."""
+
+    wanted: settings.Server
+    # For waitress.
+    adjustments: Mapping[str, str]
+
+    @property
+    def addresses(self) -> Mapping[str, str | None]:
+        """Where to listen, as the section says it."""
+        shared = {key: value for key, value in self.adjustments.items() if key in ADDRESSES}
+        return {**shared, "worker_listen": self.wanted.worker_listen}
+
+    def __call__(self, application: WSGIApplication) -> None:
+        """Serve until a signal ends it."""
+        given = inherited.take(os.environ)
+        server = Server(application, self.wanted, self._adjustments(given), tally=given.tally if given else None)
+        sys.setswitchinterval(SWITCH_SECONDS)
+        # What is there now stays to the end: no need to look through it again for garbage.
+        gc.freeze()
+        with _ending_at_signals(server.end):
+            if given is not None:
+                given.follow(retire=server.retire, end=server.end)
+                given.say_ready()
+            server.run()
+            engine.dispose_all()
+
+    def _adjustments(self, given: inherited.Inherited | None) -> Mapping[str, object]:
+        if given is None:
+            return self.adjustments
+        others = {key: value for key, value in self.adjustments.items() if key not in ADDRESSES}
+        return {**others, "sockets": given.sockets}
+
+
+def make(_global_config: Mapping[str, str], **raw: str) -> Runner:
+    """Return what `pserve` calls with the application.
 
     Raises:
         SystemExit: a setting is unknown or malformed; the message names it.
@@ -68,18 +115,7 @@ def make(_global_config: Mapping[str, str], **raw: str) -> Callable[[WSGIApplica
     except (settings.SettingsError, ValueError) as exc:
         # Here and not later: pserve turns a SystemExit while it serves into success.
         sys.exit(f"myapp cannot start. Section [server:main]: {exc}")
-
-    def serve(application: WSGIApplication) -> None:
-        server = Server(application, wanted, adjustments)
-        sys.setswitchinterval(SWITCH_SECONDS)
-        # What is there now stays to the end: no need to look through it again for garbage.
-        gc.freeze()
-        gc.set_threshold(GARBAGE_OBJECTS)
-        with _ending_at_signals(server.end):
-            server.run()
-            engine.dispose_all()
-
-    return serve
+    return Runner(wanted=wanted, adjustments=adjustments)
 
 
 class OneLine(logging.Filter):
@@ -100,7 +136,7 @@ class Task(WSGITask):  # type: ignore[misc]
     def build_response_header(self) -> bytes:
         """Return the head of the answer; the last one that the connection gets says so."""
         is_last = len(self.channel.requests) == 1
-        if is_last and self.channel.server.ending.is_set():
+        if is_last and self.channel.server.is_leaving():
             # As if the client had asked for it, so that waitress does what is right for its version of HTTP.
             self.request.headers["CONNECTION"] = "close"
         head: bytes = super().build_response_header()
@@ -138,54 +174,97 @@ class Server:
     """waitress's server, listening once made, with an end of its own."""
 
     def __init__(
-        self, application: WSGIApplication, wanted: settings.Server, adjustments: Mapping[str, object]
+        self,
+        application: WSGIApplication,
+        wanted: settings.Server,
+        adjustments: Mapping[str, object],
+        *,
+        tally: tally.Tally | None = None,
     ) -> None:
+        """Take what to serve and how; `tally` counts the connections of several processes behind one port."""
         self._wanted = wanted
+        self._tally = tally
         self._ending = threading.Event()
+        self._leaving = threading.Event()
         # Everything that the loop looks after: listening sockets, connections, and the pipes that wake it.
         self._map: dict[int, wasyncore.dispatcher] = {}
-        server = create_server(_announcing(application, self._ending), map=self._map, **adjustments)
+        seen = {SHUTTING_DOWN: self._ending, LEAVING: self._leaving}
+        server = create_server(_telling(application, seen), map=self._map, **adjustments)
         self._adjustments = server.adj
         self._workers = server.task_dispatcher
         self._waker = trigger(self._map)
         self._doors = [each for each in self._map.values() if isinstance(each, BaseWSGIServer)]
         for door in self._doors:
-            door.ending = self._ending
+            door.is_leaving = self.is_leaving
             door.channel_class = Channel
+            door.handle_accept = partial(self._accept, door)
+        # All that is not a connection.
+        self._fixtures = len(self._map)
         logger.addFilter(_one_line)
         server.print_listen("Serving on http://{}:{}")
 
+    def is_leaving(self) -> bool:
+        """Say whether each answer is the last of its connection."""
+        return self._leaving.is_set() or self._ending.is_set()
+
     def end(self) -> None:
         """Announce the end and return; any thread may call it, and a signal handler. Once is enough."""
-        if self._ending.is_set():
-            return
         self._ending.set()
+        self.retire()
+
+    def retire(self) -> None:
+        """As `end`, but /readyz goes on saying yes: others serve in this one's place."""
+        if self._leaving.is_set():
+            return
+        self._leaving.set()
         # Without a thunk it takes no lock, which the interrupted thread might hold.
         self._waker.pull_trigger()
 
     def run(self) -> None:
-        """Serve until `end` is called and what was in flight is finished, or cut off at the bound."""
-        while not self._ending.is_set():
+        """Serve until `end` or `retire` is called and what was in flight is finished, or cut off at the bound."""
+        while not self.is_leaving():
             self._turn(self._adjustments.asyncore_loop_timeout)
-        log.info("Shutting down: not ready any more, accepting for %g s", self._wanted.drain_seconds)
-        drained = time.monotonic() + self._wanted.drain_seconds
-        while (now := time.monotonic()) < drained:
-            self._turn(drained - now)
+        self._drain()
         self._close_doors()
         deadline = time.monotonic() + self._wanted.shutdown_seconds
         self._finish(deadline)
         self._stop_workers(deadline)
 
+    def _drain(self) -> None:
+        """Serve for a while as before; who retires, without new connections, and no longer than there are old ones."""
+        seconds = self._wanted.drain_seconds
+        if self._ending.is_set():
+            log.info("Shutting down: not ready any more, accepting for %g s", seconds)
+        else:
+            log.info("Retiring: others accept, serving who is connected for %g s", seconds)
+            self._leave_doors()
+        drained = time.monotonic() + seconds
+        while (now := time.monotonic()) < drained and (self._doors or self._channels()):
+            self._turn(drained - now)
+
     def _turn(self, seconds: float) -> None:
         """Do what the sockets are ready for; wait for that at most as long as given."""
+        if self._tally and not self.is_leaving():
+            self._tally.set(len(self._map) - self._fixtures)
         timeout = min(seconds, self._adjustments.asyncore_loop_timeout)
         wasyncore.loop(timeout=timeout, use_poll=self._adjustments.asyncore_use_poll, map=self._map, count=1)
+
+    def _accept(self, door: BaseWSGIServer) -> None:
+        # With the others it is a matter of luck who gets a connection, unless one who has more hesitates.
+        if self._tally and self._tally.is_ahead():
+            time.sleep(YIELD_SECONDS)
+        BaseWSGIServer.handle_accept(door)
 
     def _close_doors(self) -> None:
         for door in self._doors:
             _let_in(door)
+        self._leave_doors()
+
+    def _leave_doors(self) -> None:
+        for door in self._doors:
             # Not door.close(): that closes its pipe too, and workers would write into whatever has the number next.
             wasyncore.dispatcher.close(door)
+        self._doors = []
 
     def _finish(self, deadline: float) -> None:
         """Serve the connections there are until none is left or the deadline has come."""
@@ -213,21 +292,21 @@ class Server:
         return [each for each in self._map.values() if isinstance(each, Channel)]
 
 
-def _announcing(application: WSGIApplication, ending: threading.Event) -> WSGIApplication:
-    """Let each request see whether the server is about to end, whatever filters the application is wrapped in."""
+def _telling(application: WSGIApplication, told: Mapping[str, threading.Event]) -> WSGIApplication:
+    """Let each request see how the server is, whatever filters the application is wrapped in."""
 
-    def announcing(environ: WSGIEnvironment, start_response: StartResponse) -> object:
-        environ[SHUTTING_DOWN] = ending
+    def telling(environ: WSGIEnvironment, start_response: StartResponse) -> object:
+        environ.update(told)
         return application(environ, start_response)
 
-    return announcing  # type: ignore[return-value]
+    return telling  # type: ignore[return-value]
 
 
 def _let_in(door: BaseWSGIServer) -> None:
     """Accept whoever the system has connected already, and would be cut off unheard."""
     for _ in range(door.adj.backlog):
         connected = len(door.active_channels)
-        door.handle_accept()
+        BaseWSGIServer.handle_accept(door)
         if len(door.active_channels) == connected:
             return
 

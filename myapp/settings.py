@@ -108,10 +108,11 @@ class Application:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """How `myapp.server` ends; the other settings of its section are waitress's."""
+    """How `myapp.server` ends, and where each of several processes is reached; the other settings are waitress's."""
 
     shutdown_seconds: float = 30.0
     drain_seconds: float = 0.0
+    worker_listen: str | None = None
 
 
 def _url(text: str) -> str:
@@ -194,6 +195,13 @@ def _isolation(text: str) -> str:
     return level
 
 
+def _address(text: str) -> str:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname or not parts.port or parts.netloc != text:
+        raise ValueError
+    return text
+
+
 def _name(text: str) -> str:
     if not text.strip():
         raise ValueError
@@ -273,6 +281,7 @@ APPLICATION: Sequence[Setting] = (
 SERVER: Sequence[Setting] = (
     Setting(key="shutdown_seconds", field="shutdown_seconds", read=_seconds, expects=SECONDS),
     Setting(key="drain_seconds", field="drain_seconds", read=_pause, expects=PAUSE),
+    Setting(key="worker_listen", field="worker_listen", read=_address, expects="host:port"),
 )
 
 
@@ -314,7 +323,7 @@ def read_database(raw: Mapping[str, str], environ: Mapping[str, str]) -> Databas
 
 
 def read_server(raw: Mapping[str, str]) -> Server:
-    """Return what the section of the server says of its end.
+    """Return what the section of the server says that is not waitress's.
 
     Raises:
         SettingsError: a value is malformed.

@@ -16,7 +16,8 @@ from sqlalchemy import exc as sa_exc
 from myapp import errors, settings
 from myapp.db import errors as db_errors
 from myapp.migrations import head
-from myapp.scripts import keys, prune, recover, seal, sweep, verify
+from myapp.processes import listening, supervisor
+from myapp.scripts import keys, prune, recover, seal, serve, sweep, verify
 from myapp.scripts.bank import command as bank
 from myapp.scripts.bank import files as bank_files
 from myapp.scripts.bank import work as bank_work
@@ -39,6 +40,8 @@ NOT_STARTED_ERRORS = (
     bank_files.MissingExtra,
     bank_work.Usage,
     service.Unreachable,
+    listening.CannotListen,
+    supervisor.NotStarted,
 )
 
 
@@ -75,9 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="myapp",
         description="Work on a ledger's database, or on a running service, from the command line.",
-        epilog="`myapp COMMAND --help` says more. The service itself is started by `pserve development.ini`.",
+        epilog="`myapp COMMAND --help` says more. One process of the service is started by `pserve development.ini`.",
     )
     groups = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    serve.add_to(groups)
     keys.add_to(groups)
     importing.add_to(groups)
     bank.add_to(groups)

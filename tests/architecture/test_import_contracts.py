@@ -28,6 +28,8 @@ FORBIDDEN = [
     (DOWNWARDS, "myapp.api.schemas", "myapp.scripts"),
     (DOWNWARDS, "myapp.db.scope", "myapp.migrations.head"),
     (DOWNWARDS, "myapp.db.scope", "myapp.server"),
+    (DOWNWARDS, "myapp.processes.worker", "myapp.db.engine"),
+    (DOWNWARDS, "myapp.processes.worker", "myapp.server"),
     (DOWNWARDS, "myapp.server", "myapp.ledger.model"),
     (DOWNWARDS, "myapp.server", "myapp.api.schemas"),
     (DOWNWARDS, "myapp.ledger.model", "myapp.server"),

@@ -14,6 +14,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from tests import traffic
 
 # As a server that somebody started in the foreground; a run of the tests in the background ignores SIGINT.
@@ -51,14 +53,18 @@ class Server:
     def log(self) -> Path:
         return self.ini.with_suffix(".log")
 
+    @property
+    def command(self) -> Sequence[str]:
+        return ["-m", "pyramid.scripts.pserve", str(self.ini)]
+
     def start(self) -> None:
-        command = [sys.executable, "-c", HEEDING_SIGINT, "-m", "pyramid.scripts.pserve", str(self.ini)]
+        command = [sys.executable, "-c", HEEDING_SIGINT, *self.command]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + START_SECONDS
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, close_fds=False)
+        deadline = time.monotonic() + 2 * START_SECONDS
         while not self.answers():
-            assert self.process.poll() is None, f"pserve ended at its start:\n{self.log.read_text()}"
-            assert time.monotonic() < deadline, "pserve did not answer"
+            assert self.process.poll() is None, f"it ended at its start:\n{self.log.read_text()}"
+            assert time.monotonic() < deadline, "it did not answer"
             time.sleep(0.05)
 
     def answers(self) -> bool:
@@ -97,13 +103,54 @@ class Server:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_SECONDS)
 
 
+@dataclass
+class Servers(Server):
+    """A `myapp serve` of several processes; it is started once all are ready."""
+
+    processes: int = 2
+
+    @property
+    def command(self) -> Sequence[str]:
+        return ["-m", "myapp.scripts.main", "serve", str(self.ini), f"--processes={self.processes}"]
+
+    def answers(self) -> bool:
+        return "workers are ready" in self.log.read_text()
+
+    def workers(self) -> set[int]:
+        """Return the processes that serve, or are about to."""
+        assert self.process is not None
+        return {each.pid for each in psutil.Process(self.process.pid).children()}
+
+    def replace(self, old: str, new: str) -> None:
+        """Change the settings in the file."""
+        text = self.ini.read_text()
+        assert old in text
+        self.ini.write_text(text.replace(old, new))
+
+    def wait_for_log(self, line: str, *, times: int = 1) -> None:
+        deadline = time.monotonic() + 3 * START_SECONDS
+        while self.log.read_text().count(line) < times:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+
 def server_on(url: str, directory: Path, **settings: object) -> Server:
     """Return a server for a database, with settings of its own for the section of the server; it is not started."""
     port = free_port()
+    return Server(_ini(url, directory, port, settings), port)
+
+
+def servers_on(url: str, directory: Path, **settings: object) -> Servers:
+    """Return several servers behind one port, otherwise as `server_on`."""
+    port = free_port()
+    return Servers(_ini(url, directory, port, settings), port)
+
+
+def _ini(url: str, directory: Path, port: int, settings: Mapping[str, object]) -> Path:
     ini = directory / f"serving-{port}.ini"
     more = "\n".join(f"{key} = {value}" for key, value in settings.items())
     ini.write_text(INI.format(url=url.replace("%", "%%"), port=port, more=more))
-    return Server(ini, port)
+    return ini
 
 
 def free_port() -> int:

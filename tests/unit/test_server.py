@@ -30,6 +30,7 @@ class Slow:
     go_on: threading.Event = field(default_factory=threading.Event)
     finished: list[str] = field(default_factory=list)
     was_ending: list[bool] = field(default_factory=list)
+    was_leaving: list[bool] = field(default_factory=list)
 
     def __call__(self, environ, start_response):
         path = environ["PATH_INFO"]
@@ -40,6 +41,7 @@ class Slow:
             assert self.go_on.wait(WAIT_SECONDS)
         body = environ["wsgi.input"].read() + path.encode()
         self.was_ending.append(environ["myapp.shutting_down"].is_set())
+        self.was_leaving.append(environ["myapp.leaving"].is_set())
         self.finished.append(path)
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
@@ -72,13 +74,15 @@ def serve(caplog: pytest.LogCaptureFixture) -> Iterator[Serve]:
     caplog.set_level(logging.INFO, "myapp.server")
     started: list[Served] = []
 
-    def start(*, run: bool = True, listen: str | None = None, lookahead: int = 0, **wanted: float) -> Served:
+    def start(
+        *, run: bool = True, listen: str | None = None, lookahead: int = 0, tally: Counts | None = None, **wanted: float
+    ) -> Served:
         port = free_port()
         application = Slow()
         # So long that nothing happens in time unless the loop is woken for it.
         adjustments = {"listen": listen or f"{HOST}:{port}", "asyncore_loop_timeout": 2 * WAIT_SECONDS}
         adjustments["channel_request_lookahead"] = lookahead
-        made = server.Server(application, settings.Server(**wanted), adjustments)
+        made = server.Server(application, settings.Server(**wanted), adjustments, tally=tally)
         started.append(Served(made, application, port, threading.Thread(target=made.run, daemon=True)))
         if run:
             started[-1].thread.start()
@@ -264,7 +268,7 @@ class TestEnd:
             client.sendall(request("/second"))
 
             assert "\r\nConnection: close\r\n" in read_all(client)
-        assert served.application.was_ending == [False, True]
+        assert served.application.was_ending == served.application.was_leaving == [False, True]
 
     def test_accepts_while_it_drains(self, serve: Serve):
         served = serve(drain_seconds=0.7)
@@ -308,12 +312,105 @@ class TestEnd:
             assert read_all(one).endswith("/slow")
 
 
+class TestRetire:
+    def test_leaves_new_connections_to_others_at_once_and_does_not_say_that_the_service_ends(self, serve: Serve):
+        served = serve(drain_seconds=WAIT_SECONDS)
+        with closing(served.connect()) as kept:
+            kept.sendall(request("/first"))
+            read_answer(kept, "/first")
+            served.server.retire()
+            wait_until_refused(served.port)
+            kept.sendall(request("/second"))
+
+            assert "\r\nConnection: close\r\n" in read_all(kept)
+        assert served.application.was_ending == [False, False]
+        assert served.application.was_leaving == [False, True]
+
+    def test_ends_once_nobody_is_connected(self, serve: Serve):
+        served = serve(drain_seconds=2 * WAIT_SECONDS)
+        with closing(served.connect()) as kept:
+            kept.sendall(request("/first"))
+            read_answer(kept, "/first")
+            served.server.retire()
+            wait_until_refused(served.port)
+            served.thread.join(0.2)
+            assert served.thread.is_alive()
+
+        assert served.ended()
+
+    def test_finishes_what_is_in_flight(self, serve: Serve):
+        served = serve()
+        with closing(served.connect()) as client:
+            client.sendall(request("/slow"))
+            assert served.application.begun.wait(WAIT_SECONDS)
+            served.server.retire()
+            wait_until_refused(served.port)
+            served.thread.join(server.LINGER_SECONDS + 0.2)
+            served.application.go_on.set()
+
+            assert read_all(client).endswith("/slow")
+        assert served.ended()
+
+
+class TestTally:
+    def test_counts_connections_alone(self, serve: Serve):
+        counts = Counts()
+        served = serve(tally=counts)
+        with closing(served.connect()) as one, closing(served.connect()) as other:
+            for client in (one, other):
+                client.sendall(request("/"))
+                read_answer(client, "/")
+            other.sendall(request("/again"))
+            read_answer(other, "/again")
+
+            assert counts.set_to[0] == 0
+            assert counts.set_to[-1] == 2
+
+    def test_lets_others_accept_first_who_have_fewer(self, serve: Serve, monkeypatch: pytest.MonkeyPatch):
+        waited: list[float] = []
+        monkeypatch.setattr(server.time, "sleep", waited.append)
+        counts = Counts()
+        served = serve(tally=counts)
+        for is_ahead in (False, True):
+            counts.ahead = is_ahead
+            with closing(served.connect()) as client:
+                client.sendall(request("/"))
+                read_answer(client, "/")
+
+        assert waited == [server.YIELD_SECONDS]
+
+
+@dataclass
+class Counts:
+    """A tally that says what the test wants."""
+
+    ahead: bool = False
+    set_to: list[int] = field(default_factory=list)
+
+    def set(self, count: int) -> None:
+        self.set_to.append(count)
+
+    def is_ahead(self) -> bool:
+        return self.ahead
+
+
 class TestMake:
     def test_names_each_bad_setting_of_its_own(self):
         with pytest.raises(SystemExit) as stopped:
             server.make({}, shutdown_seconds="soon", drain_seconds="-1", port="0")
 
         assert re.findall("[a-z]+_seconds", str(stopped.value)) == ["shutdown_seconds", "drain_seconds"]
+
+    @pytest.mark.parametrize("address", ["6560", "127.0.0.1", ":6560", "127.0.0.1:x", "127.0.0.1:0", "a/b:1"])
+    def test_takes_only_an_address_with_a_port_for_each_of_several(self, address: str):
+        with pytest.raises(SystemExit, match=r"worker_listen = .*: expected host:port"):
+            server.make({}, worker_listen=address)
+
+    @pytest.mark.parametrize("address", ["127.0.0.1:6560", "[::1]:6560", "metrics.internal:6560"])
+    def test_tells_where_it_listens(self, address: str):
+        made = server.make({}, worker_listen=address, host="127.0.0.1", port="0", threads="1")
+
+        assert made.addresses == {"host": "127.0.0.1", "port": "0", "worker_listen": address}
 
     @pytest.mark.parametrize(
         ("wrong", "said"),

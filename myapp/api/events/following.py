@@ -18,7 +18,6 @@ from sqlalchemy.orm import Session
 from myapp.api import respond
 from myapp.api.events import answers
 from myapp.api.events.schemas import EventPage, EventsQuery
-from myapp.api.health import SHUTTING_DOWN
 from myapp.api.request import Request, Units
 from myapp.db import errors as db_errors
 from myapp.ledger import operations, queries
@@ -26,6 +25,8 @@ from myapp.ledger.model import EventType
 
 # How often who waits looks.
 LOOK_SECONDS = 0.2
+# A threading.Event that the server puts into each environ (see myapp.server); other servers need not.
+LEAVING = "myapp.leaving"
 # What is left for the answer of a request whose time is nearly over.
 ANSWER_SECONDS = 1.0
 
@@ -110,9 +111,9 @@ class Follower:
         return min(self._request.asked.wait, left - ANSWER_SECONDS)
 
     def _is_ending_after(self, seconds: float) -> bool:
-        """Pause, and say whether the server is about to end, which also ends the pause."""
-        ending: threading.Event | None = self._request.environ.get(SHUTTING_DOWN)
-        if ending is None:
+        """Pause, and say whether this process is about to end, which also ends the pause."""
+        leaving: threading.Event | None = self._request.environ.get(LEAVING)
+        if leaving is None:
             time.sleep(seconds)
             return False
-        return ending.wait(seconds)
+        return leaving.wait(seconds)

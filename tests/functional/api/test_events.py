@@ -13,7 +13,7 @@ import webtest
 from pyramid.router import Router
 
 from myapp.api.events import schemas
-from myapp.api.health import SHUTTING_DOWN
+from myapp.api.events.following import LEAVING
 from myapp.db.limits import admission
 from myapp.ledger.model import EventType
 from tests.functional.api.shop import CASH, Shop, sale
@@ -168,7 +168,7 @@ class TestWaiting:
     def test_ends_when_the_server_does(self, served: Shop):
         ending = threading.Event()
         threading.Timer(0.5, ending.set).start()
-        served.app.extra_environ = {**LOOPBACK, SHUTTING_DOWN: ending}
+        served.app.extra_environ = {**LOOPBACK, LEAVING: ending}
 
         assert served.must(200, "GET", "events?after=3&wait=30") == {"items": [], "next": 3}
         assert ending.is_set()
