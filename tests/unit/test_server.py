@@ -17,6 +17,7 @@ import pytest
 
 from myapp import server, settings
 from myapp.db import engine as engines
+from myapp.server import loop
 
 WAIT_SECONDS = 10
 HOST = "127.0.0.1"
@@ -99,7 +100,7 @@ def serve(caplog: pytest.LogCaptureFixture) -> Iterator[Serve]:
 @pytest.fixture
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a connection for idle as soon as the doors are closed."""
-    monkeypatch.setattr(server, "LINGER_SECONDS", 0)
+    monkeypatch.setattr(loop, "LINGER_SECONDS", 0)
 
 
 def free_port() -> int:
@@ -249,7 +250,7 @@ class TestEnd:
 
             assert read_all(used) == read_all(silent) == ""
             assert served.ended()
-        assert time.monotonic() - began < server.LINGER_SECONDS + 2
+        assert time.monotonic() - began < loop.LINGER_SECONDS + 2
 
     def test_wakes_a_server_to_which_nothing_happens(self, serve: Serve):
         served = serve()
@@ -345,7 +346,7 @@ class TestRetire:
             assert served.application.begun.wait(WAIT_SECONDS)
             served.server.retire()
             wait_until_refused(served.port)
-            served.thread.join(server.LINGER_SECONDS + 0.2)
+            served.thread.join(loop.LINGER_SECONDS + 0.2)
             served.application.go_on.set()
 
             assert read_all(client).endswith("/slow")
@@ -368,7 +369,7 @@ class TestTally:
 
     def test_lets_others_accept_first_who_have_fewer(self, serve: Serve, monkeypatch: pytest.MonkeyPatch):
         waited: list[float] = []
-        monkeypatch.setattr(server.time, "sleep", waited.append)
+        monkeypatch.setattr(loop.time, "sleep", waited.append)
         counts = Counts()
         served = serve(tally=counts)
         for is_ahead in (False, True):
@@ -377,7 +378,7 @@ class TestTally:
                 client.sendall(request("/"))
                 read_answer(client, "/")
 
-        assert waited == [server.YIELD_SECONDS]
+        assert waited == [loop.YIELD_SECONDS]
 
 
 @dataclass

@@ -1,173 +1,39 @@
-"""Serve the application with waitress, and end well: SIGTERM loses nothing that was begun, within a bound.
-
-`use = egg:myapp#server` in the section `[server:main]`; it takes waitress's settings, and those of `settings.SERVER`.
-
-    SIGTERM or SIGINT → announced → drain_seconds → doors closed → in flight finished, at most shutdown_seconds → exit 0
-                                    still accepting                                       a second signal ends at once
-
-Only what a request can see is agreed with the application: `environ["myapp.shutting_down"]` is a `threading.Event`, set
-once the end is announced, and `environ["myapp.leaving"]` one that is set also when only this process ends, in favour of
-others. See docs/operations.md and docs/decisions/0009-a-server-that-ends-well.md.
-
-One of several processes behind a port (`myapp.processes`) serves the sockets it is given. It may retire, an end that
-the others make up for: doors closed → who is connected is served for drain_seconds and told to go → finished as above.
-"""
+"""waitress's server in a loop of our own, which ends in steps: see the package."""
 
 from __future__ import annotations
 
-import gc
 import logging
-import os
-import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
-from types import FrameType
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 # Beside create_server, what is used of waitress is not in its documentation; constraints.txt pins it, and
 # tests/unit/test_server.py holds it to what is expected here.
 from waitress import create_server, wasyncore
-from waitress.adjustments import Adjustments
-from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
-from waitress.task import WSGITask
 from waitress.trigger import trigger
 from waitress.utilities import logger
 
 from myapp import settings
-from myapp.db import engine
-from myapp.processes import inherited, tally
+from myapp.processes import tally
+from myapp.server.connections import Channel, OneLine
+from myapp.server.workers import Workers
 
 log = logging.getLogger(__name__)
 
 SHUTTING_DOWN = "myapp.shutting_down"
 LEAVING = "myapp.leaving"
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 # A request that was on its way when the doors closed arrives within this time; who is silent for longer is idle.
 LINGER_SECONDS = 0.5
-# How long a thread may run on while others want to; shorter than Python's own, for the threads here run in short bursts
-# between two waits for the database. See docs/performance.md.
-SWITCH_SECONDS = 0.0002
 # What an idle worker thread takes to end, generously.
 WORKER_END_SECONDS = 0.2
-
 # What an idle process takes to accept, generously.
 YIELD_SECONDS = 0.001
 
-# Where waitress would listen by itself.
-ADDRESSES = ("host", "port", "listen", "unix_socket", "unix_socket_perms")
-
-_ESCAPES = {number: f"%{number:02X}" for number in (*range(32), 127)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runner:
-    """The function with which `pserve` serves the application, and the settings it has."""
-
-    wanted: settings.Server
-    # For waitress.
-    adjustments: Mapping[str, str]
-
-    @property
-    def addresses(self) -> Mapping[str, str | None]:
-        """Where to listen, as the section says it."""
-        shared = {key: value for key, value in self.adjustments.items() if key in ADDRESSES}
-        return {**shared, "worker_listen": self.wanted.worker_listen}
-
-    def __call__(self, application: WSGIApplication) -> None:
-        """Serve until a signal ends it."""
-        given = inherited.take(os.environ)
-        server = Server(application, self.wanted, self._adjustments(given), tally=given.tally if given else None)
-        sys.setswitchinterval(SWITCH_SECONDS)
-        # What is there now stays to the end: no need to look through it again for garbage.
-        gc.freeze()
-        with _ending_at_signals(server.end):
-            if given is not None:
-                given.follow(retire=server.retire, end=server.end)
-                given.say_ready()
-            server.run()
-            engine.dispose_all()
-
-    def _adjustments(self, given: inherited.Inherited | None) -> Mapping[str, object]:
-        if given is None:
-            return self.adjustments
-        others = {key: value for key, value in self.adjustments.items() if key not in ADDRESSES}
-        return {**others, "sockets": given.sockets}
-
-
-def make(_global_config: Mapping[str, str], **raw: str) -> Runner:
-    """Return what `pserve` calls with the application.
-
-    Raises:
-        SystemExit: a setting is unknown or malformed; the message names it.
-    """
-    ours = {setting.key for setting in settings.SERVER}
-    adjustments = {key: value for key, value in raw.items() if key not in ours}
-    try:
-        wanted = settings.read_server(raw)
-        Adjustments(**adjustments)
-    except (settings.SettingsError, ValueError) as exc:
-        # Here and not later: pserve turns a SystemExit while it serves into success.
-        sys.exit(f"myapp cannot start. Section [server:main]: {exc}")
-    return Runner(wanted=wanted, adjustments=adjustments)
-
-
-class OneLine(logging.Filter):
-    """Escape what would end a line of the log: waitress logs addresses as they were sent, and anyone could add one."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, on one line."""
-        record.msg, record.args = record.getMessage().translate(_ESCAPES), ()
-        return True
-
-
-_one_line = OneLine()
-
-
-class Task(WSGITask):  # type: ignore[misc]
-    """One request in a worker thread."""
-
-    def build_response_header(self) -> bytes:
-        """Return the head of the answer; the last one that the connection gets says so."""
-        is_last = len(self.channel.requests) == 1
-        if is_last and self.channel.server.is_leaving():
-            # As if the client had asked for it, so that waitress does what is right for its version of HTTP.
-            self.request.headers["CONNECTION"] = "close"
-        head: bytes = super().build_response_header()
-        return head
-
-
-class Channel(HTTPChannel):  # type: ignore[misc]
-    """One connection of a client."""
-
-    task_class = Task
-    # When the client had last taken what there was.
-    caught_up_at = 0.0
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no request is under way: none received, none half-received, no answer half-sent."""
-        return not self.requests and self.request is None and not self.total_outbufs_len
-
-    def writable(self) -> bool:
-        """Say whether there is something to send; give up a client that takes nothing of it for `channel_timeout`.
-
-        waitress would wait for it, and the worker thread that makes the answer with it, for as long as it stays.
-        """
-        now = time.time()
-        if self.total_outbufs_len < self.adj.send_bytes:
-            self.caught_up_at = now
-        # Not by its last activity alone: an answer may begin after a long silence.
-        if now - max(self.caught_up_at, self.last_activity) > self.adj.channel_timeout:
-            self.handle_close()
-            return False
-        return bool(super().writable())
+_ONE_LINE = OneLine()
 
 
 class Server:
@@ -189,9 +55,10 @@ class Server:
         # Everything that the loop looks after: listening sockets, connections, and the pipes that wake it.
         self._map: dict[int, wasyncore.dispatcher] = {}
         seen = {SHUTTING_DOWN: self._ending, LEAVING: self._leaving}
-        server = create_server(_telling(application, seen), map=self._map, **adjustments)
+        self._workers = Workers()
+        server = create_server(_telling(application, seen), map=self._map, _dispatcher=self._workers, **adjustments)
         self._adjustments = server.adj
-        self._workers = server.task_dispatcher
+        self._workers.set_thread_count(server.adj.threads)
         self._waker = trigger(self._map)
         self._doors = [each for each in self._map.values() if isinstance(each, BaseWSGIServer)]
         for door in self._doors:
@@ -200,7 +67,7 @@ class Server:
             door.handle_accept = partial(self._accept, door)
         # All that is not a connection.
         self._fixtures = len(self._map)
-        logger.addFilter(_one_line)
+        logger.addFilter(_ONE_LINE)
         server.print_listen("Serving on http://{}:{}")
 
     def is_leaving(self) -> bool:
@@ -309,27 +176,3 @@ def _let_in(door: BaseWSGIServer) -> None:
         BaseWSGIServer.handle_accept(door)
         if len(door.active_channels) == connected:
             return
-
-
-@contextmanager
-def _ending_at_signals(end: Callable[[], None]) -> Iterator[None]:
-    """End at the first signal in an orderly way, at the second at once, by the signal itself."""
-    if threading.current_thread() is not threading.main_thread():
-        # Python lets no other thread set a handler.
-        yield
-        return
-    # What is ignored stays so: a program in the background does not end with its terminal's Ctrl-C.
-    heeded = {each: old for each in SIGNALS if (old := signal.getsignal(each)) is not signal.SIG_IGN}
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        for each in heeded:
-            signal.signal(each, signal.SIG_DFL)
-        end()
-
-    for each in heeded:
-        signal.signal(each, handle)
-    try:
-        yield
-    finally:
-        for each, old in heeded.items():
-            signal.signal(each, old)

@@ -1,0 +1,89 @@
+"""One connection of a client, and the answers on it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+# What is used of waitress is not in its documentation; constraints.txt pins it, and tests/unit/test_server.py holds it
+# to what is expected here.
+from waitress.channel import HTTPChannel
+from waitress.task import WSGITask
+
+_ESCAPES = {number: f"%{number:02X}" for number in (*range(32), 127)}
+
+
+class OneLine(logging.Filter):
+    """Escape what would end a line of the log: waitress logs addresses as they were sent, and anyone could add one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass, on one line."""
+        record.msg, record.args = record.getMessage().translate(_ESCAPES), ()
+        return True
+
+
+class Head(bytes):
+    """The head of an answer."""
+
+
+class Task(WSGITask):  # type: ignore[misc]
+    """One request in a worker thread."""
+
+    def build_response_header(self) -> Head:
+        """Return the head of the answer; the last one that the connection gets says so."""
+        is_last = len(self.channel.requests) == 1
+        if is_last and self.channel.server.is_leaving():
+            # As if the client had asked for it, so that waitress does what is right for its version of HTTP.
+            self.request.headers["CONNECTION"] = "close"
+        return Head(super().build_response_header())
+
+    def finish(self) -> None:
+        """Send what has to be sent of an answer without a body."""
+        super().finish()
+        self.channel.send_head()
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """One connection of a client."""
+
+    task_class = Task
+    # When the client had last taken what there was.
+    caught_up_at = 0.0
+    _head = b""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way: none received, none half-received, no answer half-sent."""
+        return not self.requests and self.request is None and not self.total_outbufs_len
+
+    def write_soon(self, data: Any) -> int:
+        """Send; the head of an answer waits for the first of its body, and goes out with it."""
+        if isinstance(data, Head):
+            self._head = bytes(data)
+            return len(data)
+        if self._head and isinstance(data, bytes):
+            data, self._head = self._head + data, b""
+        self.send_head()
+        sent: int = super().write_soon(data)
+        return sent
+
+    def send_head(self) -> None:
+        """Send a head that still waits."""
+        head, self._head = self._head, b""
+        if head:
+            super().write_soon(head)
+
+    def writable(self) -> bool:
+        """Say whether there is something to send; give up a client that takes nothing of it for `channel_timeout`.
+
+        waitress would wait for it, and the worker thread that makes the answer with it, for as long as it stays.
+        """
+        now = time.time()
+        if self.total_outbufs_len < self.adj.send_bytes:
+            self.caught_up_at = now
+        # Not by its last activity alone: an answer may begin after a long silence.
+        if now - max(self.caught_up_at, self.last_activity) > self.adj.channel_timeout:
+            self.handle_close()
+            return False
+        return bool(super().writable())
