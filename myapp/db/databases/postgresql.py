@@ -39,6 +39,8 @@ OVER = (
     "SQL; what follows would be on its own, and its end only look like one. Let errors propagate, and wrap what may "
     "fail in begin_nested()."
 )
+# A statement for what opens a unit of work to go out with.
+KNOCK = ("SELECT %(nothing)s::int", {"nothing": None})
 # The driver takes no shorter time for it; a deadline may.
 CONNECT_SECONDS_MIN = 2
 
@@ -120,13 +122,13 @@ def _begin(connection: Connection, database: settings.Database) -> None:
         bounds["application_name"] = trace.application_name(database.application_name, trace_id)
     driver: Any = connection.connection.dbapi_connection
     driver.opening = (f"BEGIN{level}{access}".encode(), _local(bounds).encode())
+    connection.info[STATEMENTS_RAN] = False
+    connection.info[ANNOUNCED_AT] = time.monotonic()
     until = math.inf if work.deadline is None else work.deadline.at + SILENCE_SECONDS
     if work.begin_seconds < math.inf:
         driver.answer_by = min(until, time.monotonic() + work.begin_seconds)
-        driver.open()
+        connection.exec_driver_sql(*KNOCK)
     driver.answer_by = until
-    connection.info[STATEMENTS_RAN] = False
-    connection.info[ANNOUNCED_AT] = time.monotonic()
 
 
 def _hold_to_deadline(connection: Connection, database: settings.Database) -> None:

@@ -133,11 +133,6 @@ class BoundedConnection(psycopg.Connection[Any]):
         steps = super()._connect_gen(conninfo)
         return steps if by is None else _until(by, steps)
 
-    def open(self) -> None:
-        """Send what opens the unit of work now, alone."""
-        with self.lock:
-            self.wait(self._start_query())
-
     @contextmanager
     def one_trip(self) -> Iterator[None]:
         """Send what is executed meanwhile at the end, all of it at once."""
