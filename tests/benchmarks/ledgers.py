@@ -20,10 +20,12 @@ from myapp.db import engine as engines
 from myapp.db import factory, scope
 from myapp.ledger import operations
 from myapp.ledger.model import AccountType, NewAccount, NewLimits
+from myapp.ledger.recording import statement
 from tests import databases
 from tests.benchmarks import cluster as clusters
 from tests.benchmarks.cluster import Cluster
 from tests.benchmarks.peers import books
+from tests.benchmarks.peers import statement as peers_statement
 
 ROOT = Path(__file__).parents[2]
 PEERS = "tests.benchmarks.peers"
@@ -160,8 +162,9 @@ def ours_environment(url: str) -> dict[str, str]:
 
 
 def peers_environment(url: str) -> dict[str, str]:
-    """Return the environment of a peer, which has the checkout on its path and nothing of the application's."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), books.URL_VARIABLE: url}
+    """Return the environment of a peer, which has the checkout on its path, and of the application its statement."""
+    given = peers_statement.Statement(statement.RECORD, statement.NAMES)
+    return {**os.environ, "PYTHONPATH": str(ROOT), books.URL_VARIABLE: url, peers_statement.VARIABLE: given.to_json()}
 
 
 def _fill(url: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from myapp.ledger.recording import statement as ours
 from tests.benchmarks.load import percentiles
 from tests.benchmarks.load.order import Outcome
 from tests.benchmarks.peers import books, statement
@@ -53,7 +54,8 @@ def bare_statement(ledger_id: object) -> str:
         "metadata": "ARRAY['{}']",
         **_of_lines(),
     }
-    text = statement.PARAMETER.sub(lambda found: values[found[1]], statement.NAMED)
+    by_place = {place: values[name] for name, place in ours.NAMES.items()}
+    text = statement.PARAMETER.sub(lambda found: by_place[found[1]], ours.RECORD)
     return f"{CHOICE}{NEW_ID}{text};\n"
 
 

@@ -161,7 +161,7 @@ ALL: Sequence[Side] = (
     Side(
         name="flask-orm",
         title="Flask-SQLAlchemy, ORM",
-        ledger=Orm(f"{PEERS}.flask_orm"),
+        ledger=Orm(f"{PEERS}.models"),
         start=_gunicorn("flask_orm:app"),
         is_here=_peers_are_here,
     ),

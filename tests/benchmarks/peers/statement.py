@@ -1,22 +1,25 @@
 """The application's one statement, for those who are given nothing else of it: a transaction of two lines or more.
 
-The text is the application's own file, `myapp/ledger/sql/record.sql`, without its comments; what goes in is a plan of
-a transaction that names no account twice, carries no idempotency key, and is effective now. Standard library only.
+The text is the one that the application sends, which is short enough for psycopg to remember, and comes by the
+environment; what goes in is a plan of a transaction that names no account twice, carries no idempotency key, and is
+effective now. Standard library only.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
-FILE = Path(__file__).parents[3] / "myapp" / "ledger" / "sql" / "record.sql"
+VARIABLE = "BENCH_STATEMENT"
 PARAMETER = re.compile(r"%\((\w+)\)s")
 # Of accounts whose balance grows with debits, which all accounts of the benches are.
 EXPONENT = 2
@@ -26,13 +29,46 @@ PERIODS = ("day", "month")
 Found = str | Sequence[Mapping[str, int]]
 Integers = Callable[[list[int]], object]
 
-# With the names of the application's parameters, for psycopg.
-NAMED = " ".join(re.sub(r"--.*", "", FILE.read_text(encoding="utf-8")).split())
-NAMES = tuple(dict.fromkeys(PARAMETER.findall(NAMED)))
-# The same with places, for asyncpg.
-NUMBERED = PARAMETER.sub(lambda found: f"${NAMES.index(found[1]) + 1}", NAMED)
-
 LEDGER_ID = "SELECT id FROM ledgers WHERE name = 'bench'"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The text as psycopg takes it, and what each parameter is called in it."""
+
+    text: str
+    names: Mapping[str, str]
+
+    def named(self, values: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the parameters for psycopg."""
+        return {self.names[name]: value for name, value in values.items()}
+
+    @functools.cached_property
+    def numbered_text(self) -> str:
+        """The same with places, for asyncpg."""
+        places = {name: place for place, name in enumerate(self.names.values(), start=1)}
+        return PARAMETER.sub(lambda found: f"${places[found[1]]}", self.text)
+
+    def numbered(self, values: Mapping[str, object]) -> tuple[object, ...]:
+        """Return the parameters for asyncpg."""
+        return tuple(values[name] for name in self.names)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def given() -> Statement:
+    """Return the statement that the environment has."""
+    return Statement(**json.loads(os.environ[VARIABLE]))
+
+
+class Posting(Protocol):
+    """A line as it was asked for: a debit or a credit."""
+
+    account: str
+    currency: str
+    debit: Decimal | None
+    credit: Decimal | None
 
 
 @dataclass(frozen=True)
@@ -44,10 +80,13 @@ class Line:
     amount: int
 
 
-def line(account: str, currency: str, debit: Decimal | None, credit: Decimal | None) -> Line:
-    """Return a line from amounts as they are written."""
-    amount = debit if debit is not None else -(credit or Decimal())
-    return Line(account, currency, int(amount.scaleb(EXPONENT)))
+def lines(postings: Iterable[Posting]) -> list[Line]:
+    """Return the lines from amounts as they are written."""
+    return [Line(each.account, each.currency, _smallest_units(each)) for each in postings]
+
+
+def _smallest_units(of: Posting) -> int:
+    return int((of.debit if of.debit is not None else -(of.credit or Decimal())).scaleb(EXPONENT))
 
 
 def text(amount: int) -> str:
