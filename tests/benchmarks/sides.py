@@ -56,6 +56,10 @@ class Side:
     start: Callable[[Setting], Running]
     # What it is asked for, where that is not what its bench asks all others for.
     calls: Callable[[], Sequence[Call]] | None = None
+    # Turns these into requests that can only be made once it runs, by asking it.
+    known: Callable[[Running, Sequence[Call]], Sequence[Call]] | None = None
+    # Whether it can also be asked at a rate, and its requests are as large as those of the others that are.
+    takes_rates: bool = True
     # Whether what it needs is there.
     is_here: Callable[[], bool] = lambda: True
 

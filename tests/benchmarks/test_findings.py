@@ -97,7 +97,7 @@ class TestSample:
         assert one.per_second == 200.0
         assert one.application_cpu == pytest.approx(1250.0)
         assert one.database_cpu == pytest.approx(625.0)
-        assert one.per_request(one.wal_bytes) == 1000.0
+        assert one.per_unit(one.wal_bytes) == 1000.0
 
 
 class TestFindings:
@@ -117,9 +117,9 @@ class TestTable:
     def test_has_a_row_for_each_side_that_was_measured_in_each_loop(self):
         ours, peer, open_ours, open_peer = rows(table.render(FOUND))
 
-        assert ours["per second"] == "130 (40–300)"  # noqa: RUF001
+        assert ours["requests per second"] == "130 (40–300)"  # noqa: RUF001
         assert ours["ours is"] == "1"
-        assert peer["per second"] == "60 (20–100)"  # noqa: RUF001
+        assert peer["requests per second"] == "60 (20–100)"  # noqa: RUF001
         assert peer["ours is"] == "2.50 × (2.50–2.50)"  # noqa: RUF001
         assert peer["p99 ms"] == "30.0"
         assert peer["WAL bytes"] == "1,000"

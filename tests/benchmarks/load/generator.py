@@ -128,7 +128,7 @@ class Run:
         self._answered_at = self._loop.time()
         self.latencies.append((self._answered_at - connection.since) * MILLISECONDS)
         self.statuses[status] += 1
-        if not status.startswith("2"):
+        if not status.startswith(self._order.expected):
             self.first_refusal = self.first_refusal or answer.decode(errors="replace")
         if status == LOST:
             connection.since = 0.0
@@ -142,7 +142,7 @@ class Run:
 
     async def _connect(self) -> Connection:
         _transport, connection = await self._loop.create_connection(
-            lambda: Connection(self._answered), HOST, self._order.port
+            lambda: Connection(self._answered, self._order.expected), HOST, self._order.port
         )
         return connection
 
@@ -159,10 +159,10 @@ class Run:
 
 def requests(order: Order) -> Iterator[bytes]:
     """Yield the bytes of one request after the other, around and around."""
-    common = f" HTTP/1.1\r\nHost: {HOST}:{order.port}\r\n"
-    common += "".join(f"{name}: {value}\r\n" for name, value in order.headers.items())
     prepared = []
     for call in order.calls:
+        common = f" HTTP/1.1\r\nHost: {HOST}:{order.port}\r\n"
+        common += "".join(f"{name}: {value}\r\n" for name, value in {**order.headers, **call.headers}.items())
         if call.body is None:
             prepared.append((f"GET {call.path}{common}\r\n".encode(), None))
         else:
@@ -187,6 +187,7 @@ def main() -> None:
         cpu_seconds=time.process_time() - spent,
         lag=percentiles.percentile(sorted(run.lags), 0.99) if run.lags else None,
         first_refusal=run.first_refusal,
+        expected=order.expected,
     )
     sys.stdout.write(outcome.to_json())
 
