@@ -63,7 +63,9 @@ class Ours:
 
     def prepare(self, cluster: Cluster, database: str) -> None:
         if not clusters.rows(cluster.url("postgres"), f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'"):
-            _fill(cluster.create(TEMPLATE))
+            url = cluster.create(TEMPLATE)
+            alembic.command.upgrade(databases.alembic_config(url), "head")
+            open_books(url)
         cluster.create(database, TEMPLATE)
 
     def recorded(self, url: str) -> int:
@@ -167,8 +169,8 @@ def peers_environment(url: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), books.URL_VARIABLE: url, peers_statement.VARIABLE: given.to_json()}
 
 
-def _fill(url: str) -> None:
-    alembic.command.upgrade(databases.alembic_config(url), "head")
+def open_books(url: str) -> None:
+    """Make the ledger and its accounts in a migrated database."""
     engine = engines.build(settings.Database(url=url))
     now = datetime.now(UTC)
     with scope.session_scope(factory.build(engine)) as session:

@@ -20,10 +20,18 @@ from tests.benchmarks.running import SECONDS_MAX, Load
 MICROSECONDS = 1000
 FAILED = re.compile(r"^number of failed transactions: (\d+)", re.MULTILINE)
 
-CHOICE = r"""
+UNIFORM = r"""
 \set debited random(1, {accounts})
 \set credited random(1, {accounts} - 1)
 \set credited case when :credited >= :debited then :credited + 1 else :credited end
+\set amount random(1, 10000)
+"""
+# The first account in each, on either side.
+HOT = r"""
+\set other random(2, {accounts})
+\set is_debited random(0, 1)
+\set debited case when :is_debited = 1 then 1 else :other end
+\set credited case when :is_debited = 1 then :other else 1 end
 \set amount random(1, 10000)
 """
 # An id that no other run or client makes, and that for each client sorts by time, as the application's ids do.
@@ -37,7 +45,7 @@ TODAY = "(now() AT TIME ZONE 'UTC')::date"
 MONTH = "date_trunc('month', now() AT TIME ZONE 'UTC')::date"
 
 
-def bare_statement(ledger_id: object) -> str:
+def bare_statement(ledger_id: object, choice: str = UNIFORM) -> str:
     """Return the script that runs the application's one statement and nothing else."""
     values = {
         **dict.fromkeys(("key", "request_hash", "packed_ids", "expired_before"), "NULL"),
@@ -56,7 +64,7 @@ def bare_statement(ledger_id: object) -> str:
     }
     by_place = {place: values[name] for name, place in ours.NAMES.items()}
     text = statement.PARAMETER.sub(lambda found: by_place[found[1]], ours.RECORD)
-    return f"{CHOICE}{NEW_ID}{text};\n"
+    return f"{choice}{NEW_ID}{text};\n"
 
 
 def _of_lines() -> Mapping[str, str]:
@@ -83,7 +91,7 @@ def _of_lines() -> Mapping[str, str]:
     return {name: f"ARRAY[{', '.join(pair)}]" for names, pair in pairs.items() for name in names}
 
 
-PGLEDGER = f"""{CHOICE}
+PGLEDGER = f"""{UNIFORM}
 SELECT id FROM pgledger_create_transfer(
     (SELECT id FROM bench_accounts WHERE number = :credited),
     (SELECT id FROM bench_accounts WHERE number = :debited),

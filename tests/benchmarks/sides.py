@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks import pgbench
+from tests.benchmarks.bare import Bare
 from tests.benchmarks.cluster import Cluster, rows
 from tests.benchmarks.ledgers import (
     PEERS,
@@ -134,9 +135,17 @@ def _gunicorn(application: str, **more: str) -> Callable[[Setting], Running]:
     return start
 
 
-def _bare_statement(setting: Setting) -> Running:
-    ((ledger_id,),) = rows(setting.url, statement.LEDGER_ID)
-    return pgbench.Script(setting.cluster.programs / "pgbench", setting.url, pgbench.bare_statement(ledger_id))
+def _bare_statement(choice: str) -> Callable[[Setting], Running]:
+    def start(setting: Setting) -> Running:
+        ((ledger_id,),) = rows(setting.url, statement.LEDGER_ID)
+        script = pgbench.bare_statement(ledger_id, choice)
+        return pgbench.Script(setting.cluster.programs / "pgbench", setting.url, script)
+
+    return start
+
+
+def _bare_loop(setting: Setting) -> Running:
+    return Bare(setting.url)
 
 
 def _pgledger(setting: Setting) -> Running:
@@ -152,8 +161,30 @@ STARTER_MODELS = Orm(f"{PEERS}.models", Path(sys.executable))
 BY_STATEMENT = Ours(unchecked=frozenset({"terms-agree"}))
 DJANGO = "django_project.wsgi:application"
 
+APPLICATION = Side(name=OURS, title="this application, all of it", ledger=Ours(), start=_ours)
+PGBENCH = Side(
+    name="pgbench-statement",
+    title="pgbench, our statement",
+    ledger=BY_STATEMENT,
+    start=_bare_statement(pgbench.UNIFORM),
+)
+PGBENCH_HOT = Side(
+    name="pgbench-hot",
+    title="pgbench, our statement, one account in each",
+    ledger=BY_STATEMENT,
+    start=_bare_statement(pgbench.HOT),
+)
+# Of batches, which pgbench cannot send.
+BARE = Side(
+    name="bare-statement",
+    title="our statement in a bare loop",
+    ledger=BY_STATEMENT,
+    start=_bare_loop,
+    takes_rates=False,
+)
+
 ALL: Sequence[Side] = (
-    Side(name=OURS, title="this application, all of it", ledger=Ours(), start=_ours),
+    APPLICATION,
     Side(name="starter-orm", title="Pyramid starter, ORM", ledger=STARTER_MODELS, start=_starter("orm")),
     Side(
         name="fastapi-orm",
@@ -203,7 +234,7 @@ ALL: Sequence[Side] = (
         start=_gunicorn(DJANGO, BENCH_BY_STATEMENT="yes"),
         is_here=_peers_are_here,
     ),
-    Side(name="pgbench-statement", title="pgbench, our statement", ledger=BY_STATEMENT, start=_bare_statement),
+    PGBENCH,
     Side(
         name="pgbench-pgledger",
         title="pgbench, pgledger's function",

@@ -16,7 +16,7 @@ def render(findings: Findings) -> str:
     parts = [f"### {findings.title}: as many as it can", _table(findings, None, _closed(findings))]
     for rate in findings.rates():
         parts += [f"### {findings.title}: {rate:g} a second", _table(findings, rate, _open(findings, rate))]
-    return "\n\n".join([*parts, _generator(findings), *_left_out(findings), *_faults(findings)]) + "\n"
+    return "\n\n".join([*parts, *_generator(findings), *_left_out(findings), *_faults(findings)]) + "\n"
 
 
 Columns = dict[str, Callable[[SideFindings], str]]
@@ -95,12 +95,14 @@ def _table(findings: Findings, rate: float | None, columns: Columns) -> str:
     return "\n".join(lines)
 
 
-def _generator(findings: Findings) -> str:
+def _generator(findings: Findings) -> list[str]:
     """Return what the generator took itself, so that one can see whether it was measured with the rest."""
     served = [each for each in findings.samples if each.application_cpu_seconds]
     cpu = _spread([each.per_unit(each.outcome.cpu_seconds) * MICROSECONDS for each in served], "{:,.0f} µs")
     lag = _spread([each.outcome.lag for each in served if each.outcome.lag is not None], "{:,.1f} ms")
-    return f"The generator took {cpu} of CPU for a {findings.unit}; one of a hundred left it {lag} late or later."
+    if not served:
+        return []
+    return [f"The generator took {cpu} of CPU for a {findings.unit}; one of a hundred left it {lag} late or later."]
 
 
 def _left_out(findings: Findings) -> list[str]:

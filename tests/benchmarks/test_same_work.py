@@ -27,6 +27,13 @@ GIVEN = statement.Statement(ours.RECORD, ours.NAMES)
 REMEMBERED_MAX = 4096
 
 
+def _accounts(body: str | None) -> tuple[str, str]:
+    """Return who is debited and who credited."""
+    _description, postings = validation.transaction(json.loads(body or ""))
+    debited, credited = (posting.account for posting in postings)
+    return debited, credited
+
+
 class TestPayloads:
     def test_balance_and_never_name_an_account_twice(self):
         paths = set(books.paths())
@@ -35,6 +42,26 @@ class TestPayloads:
             _description, postings = validation.transaction(json.loads(call.body))
             assert len({posting.account for posting in postings}) == 2
             assert {posting.account for posting in postings} <= paths
+
+    @pytest.mark.parametrize("hot", [True, False])
+    def test_of_a_batch_are_so_many(self, hot: bool):
+        calls = payloads.batches(100, hot=hot)
+
+        assert len(calls) == payloads.COUNT / 100
+        for call in calls:
+            assert call.body is not None
+            transactions = json.loads(call.body)["transactions"]
+            assert len(transactions) == call.transactions == 100
+            assert all(validation.transaction(each) for each in transactions)
+
+    def test_have_the_one_account_in_each_where_it_is_hot(self):
+        sides = [_accounts(call.body) for call in payloads.transfers(hot=True)]
+        hot = books.path(payloads.HOT)
+
+        assert all(hot in accounts for accounts in sides)
+        # The other is any, and the one is on both sides alike.
+        assert len({account for accounts in sides for account in accounts}) > 0.9 * books.account_count()
+        assert 0.45 < sum(debited == hot for debited, _ in sides) / len(sides) < 0.55
 
     def test_are_the_same_each_time(self):
         assert payloads.transfers() == payloads.transfers()
@@ -70,8 +97,9 @@ class TestStatement:
         assert given["amounts"] == "{1250,-1250}"
         assert [posting["balance"] for posting in told["postings"]] == ["-12.51", "12.50"]
 
-    def test_has_no_parameter_left_under_pgbench(self):
-        script = pgbench.bare_statement(UUID(int=1))
+    @pytest.mark.parametrize("choice", [pgbench.UNIFORM, pgbench.HOT])
+    def test_has_no_parameter_left_under_pgbench(self, choice: str):
+        script = pgbench.bare_statement(UUID(int=1), choice)
 
         assert statement.PARAMETER.search(script) is None
         assert set(re.findall(r"(?<!:):([a-z_]+)", script)) <= {
@@ -82,6 +110,8 @@ class TestStatement:
             "run",
             "client_id",
             "high",
+            "other",
+            "is_debited",
             "low",
         }
 

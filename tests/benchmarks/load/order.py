@@ -43,7 +43,7 @@ class Order:
     # A closed loop may also end after so many requests.
     requests_max: int | None = None
     # For what is in flight, or still waiting to be sent, when the time is over.
-    patience_seconds: float = 10.0
+    patience_seconds: float = 60.0
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
