@@ -41,6 +41,10 @@ class Bar(Progress):
         self._bar.set_postfix_str(what)
         self._bar.update()
 
+    def tell(self, what: str) -> None:
+        assert self._bar is not None
+        self._bar.set_postfix_str(what)
+
     def end(self) -> None:
         if self._bar is not None:
             self._bar.close()

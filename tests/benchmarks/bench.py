@@ -34,6 +34,9 @@ class Progress:
     def step(self, what: str) -> None:
         """The next step begins."""
 
+    def tell(self, what: str) -> None:
+        """A step goes on with this."""
+
 
 class Found(Protocol):
     """What a bench found."""

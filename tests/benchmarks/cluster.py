@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from tests import postgresql_server
+from tests import own_postgresql, postgresql_server
 from tests.own_postgresql import OwnPostgresql
 
 # Whatever is acknowledged is on the disk. No checkpoint falls into a run, and so on one side alone.
@@ -34,6 +34,8 @@ log_line_prefix = '%d|'
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 """
+# A build takes hours: its log is not to fill the disk, and what is left of it after a crash is soon read.
+KEPT_SETTINGS = "max_wal_size = 2GB\n"
 SETTLE_SECONDS = 0.3
 # A statement that a client sent, whichever protocol it used; `execute` names a prepared one.
 STATEMENT = re.compile(r"^(\w+)\|LOG:  (?:statement|execute [^:]*): ", re.MULTILINE)
@@ -53,6 +55,10 @@ class Cluster:
         """Make a database, as a copy of one that nobody is connected to or an empty one, and return its URL."""
         self.server.value(f"CREATE DATABASE {database}" + (f" TEMPLATE {template}" if template else ""))
         return self.url(database)
+
+    def has(self, database: str) -> bool:
+        """Say whether there is such a database."""
+        return bool(self.server.value(f"SELECT count(*) FROM pg_database WHERE datname = '{database}'"))
 
     @property
     def version(self) -> str:
@@ -88,17 +94,35 @@ class Cluster:
 @contextmanager
 def started() -> Iterator[Cluster]:
     """Start a server in a temporary directory, which ends with the block."""
-    with tempfile.TemporaryDirectory(prefix="myapp_bench_") as name:
-        directory = Path(name)
-        directory.chmod(0o755)
-        server = OwnPostgresql(directory, "bench")
-        server.create()
-        (server.data / "postgresql.auto.conf").write_text(SETTINGS, encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="myapp_bench_") as name, _started(Path(name), SETTINGS) as cluster:
+        yield cluster
+
+
+@contextmanager
+def kept(directory: Path) -> Iterator[Cluster]:
+    """Start the server of a directory, which is made where there is none, and leave its databases when it ends."""
+    directory.mkdir(parents=True, exist_ok=True)
+    # One that somebody could not end.
+    own_postgresql.stop_all(directory)
+    with _started(directory.absolute(), SETTINGS + KEPT_SETTINGS) as cluster:
         try:
-            server.start()
-            yield Cluster(server, postgresql_server.server_at(directory, server.data).bin_path)
+            yield cluster
         finally:
-            server.stop(immediate=True)
+            # So that starting it again has little to do.
+            cluster.server.value("CHECKPOINT")
+
+
+@contextmanager
+def _started(directory: Path, settings: str) -> Iterator[Cluster]:
+    directory.chmod(0o755)
+    server = OwnPostgresql(directory, "bench")
+    server.create()
+    (server.data / "postgresql.auto.conf").write_text(settings, encoding="utf-8")
+    try:
+        server.start()
+        yield Cluster(server, postgresql_server.server_at(directory, server.data).bin_path)
+    finally:
+        server.stop(immediate=True)
 
 
 def rows(url: str, query: str, values: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:

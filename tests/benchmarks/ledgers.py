@@ -18,7 +18,7 @@ import alembic.command
 from myapp import settings
 from myapp.db import engine as engines
 from myapp.db import factory, scope
-from myapp.ledger import operations
+from myapp.ledger import operations, queries
 from myapp.ledger.model import AccountType, NewAccount, NewLimits
 from myapp.ledger.recording import statement
 from tests import databases
@@ -30,7 +30,9 @@ from tests.benchmarks.peers import statement as peers_statement
 ROOT = Path(__file__).parents[2]
 PEERS = "tests.benchmarks.peers"
 PEERS_PYTHON = ROOT / "build" / "peers" / "bin" / "python"
+PROGRAMS = Path(sys.executable).parent
 INI = "production.ini"
+VERIFY = ["verify", "--all", "--json", "--ini", INI]
 TEMPLATE = "bench_template"
 SECONDS_MAX = 600
 # `myapp verify` has come to a result: all holds, or something does not.
@@ -62,7 +64,7 @@ class Ours:
     unchecked: frozenset[str] = frozenset()
 
     def prepare(self, cluster: Cluster, database: str) -> None:
-        if not clusters.rows(cluster.url("postgres"), f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'"):
+        if not cluster.has(TEMPLATE):
             url = cluster.create(TEMPLATE)
             alembic.command.upgrade(databases.alembic_config(url), "head")
             open_books(url)
@@ -72,7 +74,7 @@ class Ours:
         return _count(url, "transactions")
 
     def violations(self, url: str) -> Sequence[str]:
-        command = [str(Path(sys.executable).with_name("myapp")), "verify", "--all", "--json", "--ini", INI]
+        command = [str(PROGRAMS / "myapp"), *VERIFY]
         done = subprocess.run(
             command, cwd=ROOT, env=ours_environment(url), capture_output=True, check=False, timeout=SECONDS_MAX
         )
@@ -169,13 +171,16 @@ def peers_environment(url: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), books.URL_VARIABLE: url, peers_statement.VARIABLE: given.to_json()}
 
 
-def open_books(url: str) -> None:
-    """Make the ledger and its accounts in a migrated database."""
+def open_books(url: str, paths: Sequence[str] | None = None) -> None:
+    """Make the ledger in a migrated database, where it has none, and its accounts, or these."""
     engine = engines.build(settings.Database(url=url))
     now = datetime.now(UTC)
     with scope.session_scope(factory.build(engine)) as session:
-        ledger = operations.create_ledger(session, books.LEDGER, metadata={}, now=now)
-        for path in books.paths():
+        known = [each.name for each in queries.list_ledgers(session, after=None, limit=1)]
+        if books.LEDGER not in known:
+            operations.create_ledger(session, books.LEDGER, metadata={}, now=now)
+        ledger = queries.get_ledger(session, books.LEDGER)
+        for path in books.paths() if paths is None else paths:
             wanted = NewAccount(path=path, type=AccountType.ASSET, limits={books.CURRENCY: NewLimits(min=FAR_BELOW)})
             operations.open_account(session, ledger, wanted, now=now)
     engine.dispose()

@@ -91,9 +91,13 @@ class Server:
         )
         return Outcome.from_json(done.stdout)
 
-    def cpu_seconds(self) -> float:
+    @property
+    def pid(self) -> int:
         assert self._process is not None
-        return cpu_seconds(self._process.pid)
+        return self._process.pid
+
+    def cpu_seconds(self) -> float:
+        return cpu_seconds(self.pid)
 
     def stop(self) -> None:
         """Kill the server with its workers: nothing is in flight any more, and an orderly end would take its time."""

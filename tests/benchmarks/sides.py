@@ -18,6 +18,7 @@ from tests.benchmarks.cluster import Cluster, rows
 from tests.benchmarks.ledgers import (
     PEERS,
     PEERS_PYTHON,
+    PROGRAMS,
     ROOT,
     Hordak,
     Ledger,
@@ -32,7 +33,6 @@ from tests.benchmarks.peers import books, statement
 from tests.benchmarks.running import Running, Server
 from tests.own_postgresql import free_port
 
-PROGRAMS = Path(sys.executable).parent
 OURS = "myapp"
 # The paths of pgledger's SQL files in the order to run them, which are not ours to bring along, apart as in PATH.
 PGLEDGER_VARIABLE = "MYAPP_BENCH_PGLEDGER"
