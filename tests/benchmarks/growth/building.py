@@ -89,9 +89,11 @@ class Builder:
         self._state = state
         self._size = size
         self._mine = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
 
     def grow(self, batches: int, step: Callable[[str], None]) -> None:
         """Record batches until there are so many, and tell of each."""
+        self._mine = threading.local()
         pool = ThreadPoolExecutor(CLIENTS)
         began, since = time.monotonic(), self._state.postings
         try:
@@ -106,6 +108,8 @@ class Builder:
                 step(f"{self._state.postings:,} postings")
         finally:
             pool.shutdown(cancel_futures=True)
+            while self._opened:
+                self._opened.pop().close()
 
     def _post(self, number: int) -> None:
         body = self._history.batch(number)
@@ -125,6 +129,7 @@ class Builder:
         """Return the connection of this thread."""
         if not hasattr(self._mine, "connection"):
             self._mine.connection = http.client.HTTPConnection(HOST, self._server.port, timeout=ANSWER_SECONDS)
+            self._opened.append(self._mine.connection)
         connection: http.client.HTTPConnection = self._mine.connection
         return connection
 
