@@ -5,12 +5,12 @@ They are found by letting the application plan a request up to the moment when i
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from uuid import UUID
 
 import msgspec
 import psycopg
@@ -26,10 +26,15 @@ from myapp.ledger.recording import Form, statement
 from tests.benchmarks.load.order import Call, Outcome
 from tests.benchmarks.load.statements import Parameters, StatementOrder
 from tests.benchmarks.peers import books
+from tests.benchmarks.peers.statement import Answer
 from tests.benchmarks.running import ROOT, SECONDS_MAX, Load
 
-# Where the statement tells how many transactions it recorded.
-RESULT = "transaction_count"
+# Where the statement tells how many transactions it recorded: a place in its answer, which is one JSON array.
+RESULT = Answer._fields.index("transaction_count")
+
+
+# How an array of ids begins.
+IDS = re.compile(r"\{[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}[,}]")
 
 
 class _Caught(RuntimeError):
@@ -107,22 +112,19 @@ def _caught(sessions: factory.Sessions, call: Call) -> Mapping[str, object]:
 
 
 def _as_text(values: Mapping[str, object], transformer: Transformer) -> Parameters:
-    new = values[statement.NAMES["ids"]]
-    assert isinstance(new, list)
+    texts = {name: _text(value, transformer) for name, value in values.items()}
+    new = _ids(texts[statement.NAMES["ids"]])
     places = {each: place for place, each in enumerate(new)}
-    ids = {name: value for name, value in values.items() if isinstance(value, list) and _is_of_ids(value)}
-    return Parameters(
-        texts={name: _text(value, transformer) for name, value in values.items() if name not in ids},
-        ids={name: [places[each] for each in value] for name, value in ids.items()},
-        count=len(new),
-    )
-
-
-def _is_of_ids(values: Sequence[object]) -> bool:
-    return bool(values) and all(isinstance(each, UUID) for each in values)
+    ids = {name: [places[each] for each in found] for name, text in texts.items() if (found := _ids(text))}
+    return Parameters(texts={name: text for name, text in texts.items() if name not in ids}, ids=ids, count=len(new))
 
 
 def _text(value: object, transformer: Transformer) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return bytes(transformer.get_dumper(value, PyFormat.TEXT).dump(value) or b"").decode()
+
+
+def _ids(text: str | None) -> Sequence[str]:
+    """Return the ids of an array of them, and none of another parameter."""
+    return [each.replace("-", "") for each in text[1:-1].split(",")] if text and IDS.match(text) else []

@@ -178,7 +178,7 @@ PGBENCH_HOT = Side(
 BARE = Side(
     name="bare-statement",
     title="our statement in a bare loop",
-    ledger=BY_STATEMENT,
+    ledger=Ours(),
     start=_bare_loop,
     takes_rates=False,
 )

@@ -92,7 +92,7 @@ class TestStatement:
     def test_takes_amounts_in_the_smallest_unit_and_tells_them_as_written(self):
         given = statement.parameters(UUID(int=1), LINES, "Sale", NOW, integers=statement.as_text)
         found = [{"debits_posted": 1250, "credits_posted": 0}, {"debits_posted": 0, "credits_posted": 1251}]
-        told = statement.answer(given, LINES, [2, 1], found)
+        told = statement.told(given, LINES, statement.judged([True, 2, 1, ["asset", "asset"], [2, 1], found]))
 
         assert given["amounts"] == "{1250,-1250}"
         assert [posting["balance"] for posting in told["postings"]] == ["-12.51", "12.50"]

@@ -43,11 +43,11 @@ class Parameters:
 
 @dataclass(frozen=True, kw_only=True)
 class StatementOrder:
-    """A closed loop; `result` is the column of the answer that says how many transactions were recorded."""
+    """A closed loop; the answer is a JSON array, and `result` the place of how many transactions were recorded."""
 
     url: str
     text: str
-    result: str
+    result: int
     parameters: Sequence[Parameters]
     connections: int
     seconds: float
@@ -116,10 +116,8 @@ class Loop:
 
     def _judge(self, cursor: psycopg.Cursor, parameters: Parameters) -> str:
         assert cursor.pgresult is not None
-        answer = cursor.pgresult
-        places = {(answer.fname(place) or b"").decode(): place for place in range(answer.nfields)}
-        recorded = answer.get_value(0, places[self._order.result])
-        return "200" if recorded == str(parameters.count).encode() else SHORT
+        answer = (cursor.pgresult.get_value(0, 0) or b"").split(b",", self._order.result + 1)
+        return "200" if int(answer[self._order.result]) == parameters.count else SHORT
 
 
 def head(run: int, number: int) -> str:

@@ -33,10 +33,11 @@ async def record(wanted: WantedTransaction) -> Recorded:
     lines = statement.lines(wanted.postings)
     values = statement.parameters(app.state.ledger_id, lines, wanted.description, datetime.now(UTC))
     async with engine.begin() as connection:
-        row = (await connection.exec_driver_sql(STATEMENT.numbered_text, STATEMENT.numbered(values))).one()
-        if not row.transaction_count:
+        found = await connection.exec_driver_sql(STATEMENT.numbered_text, STATEMENT.numbered(values))
+        answer = statement.judged(found.scalar_one())
+        if not answer.transaction_count:
             raise HTTPException(422, "Not recorded")
-    moved = statement.balances(row.ranks, row.balances)
+    moved = statement.balances(answer)
     return Recorded(
         id=str(values["ids"][0]),
         description=wanted.description,

@@ -36,8 +36,9 @@ def record() -> ResponseReturnValue:
     description, postings = validation.transaction(request.get_json())
     lines = statement.lines(postings)
     values = statement.parameters(ledger_id(), lines, description, datetime.now(UTC), integers=statement.as_text)
-    row = db.session.connection().exec_driver_sql(STATEMENT.text, STATEMENT.named(values)).one()
-    if not row.transaction_count:
+    found = db.session.connection().exec_driver_sql(STATEMENT.text, STATEMENT.named(values)).scalar_one()
+    answer = statement.judged(found)
+    if not answer.transaction_count:
         raise validation.Invalid("not recorded")
     db.session.commit()
-    return statement.answer(values, lines, row.ranks, row.balances), 201
+    return statement.told(values, lines, answer), 201

@@ -78,13 +78,14 @@ def record_by_statement(request: Request) -> Mapping[str, object]:
     lines = statement.lines(postings)
     ledger, given = ledger_id(request.dbsession.get_bind()), given_statement()
     values = statement.parameters(ledger, lines, description, datetime.now(UTC), integers=statement.as_text)
-    row = request.dbsession.connection().exec_driver_sql(given.text, given.named(values)).one()
-    if not row.transaction_count:
+    found = request.dbsession.connection().exec_driver_sql(given.text, given.named(values)).scalar_one()
+    answer = statement.judged(found)
+    if not answer.transaction_count:
         raise validation.Invalid("not recorded")
     # zope.sqlalchemy commits what the ORM has seen change, or what it is told of.
     zope.sqlalchemy.mark_changed(request.dbsession)
     request.response.status_int = 201
-    return statement.answer(values, lines, row.ranks, row.balances)
+    return statement.told(values, lines, answer)
 
 
 given_statement = functools.cache(statement.given)

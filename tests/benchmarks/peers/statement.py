@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 VARIABLE = "BENCH_STATEMENT"
@@ -25,8 +25,6 @@ PARAMETER = re.compile(r"%\((\w+)\)s")
 EXPONENT = 2
 PERIODS = ("day", "month")
 
-# Rows of balances as JSON, read already or not, as the driver has it.
-Found = str | Sequence[Mapping[str, int]]
 Integers = Callable[[list[int]], object]
 
 LEDGER_ID = "SELECT id FROM ledgers WHERE name = 'bench'"
@@ -60,6 +58,17 @@ class Statement:
 def given() -> Statement:
     """Return the statement that the environment has."""
     return Statement(**json.loads(os.environ[VARIABLE]))
+
+
+class Answer(NamedTuple):
+    """What the statement answers: its counts, and for each line the place of its balance among all of them."""
+
+    is_ours: bool
+    account_count: int
+    transaction_count: int
+    types: Sequence[str] | None
+    ranks: Sequence[int] | None
+    balances: Sequence[Mapping[str, int]] | None
 
 
 class Posting(Protocol):
@@ -159,21 +168,25 @@ def as_text(values: list[int]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def balances(ranks: Sequence[int], found: Found) -> list[str]:
+def judged(found: object) -> Answer:
+    """Return the answer from its one value, read already or not, as the driver has it."""
+    of = json.loads(found) if isinstance(found, str) else found
+    assert isinstance(of, list)
+    return Answer(*of)
+
+
+def balances(of: Answer) -> list[str]:
     """Return the balance that each line led to."""
-    by_rank = json.loads(found) if isinstance(found, str) else found
-    moved = [by_rank[rank - 1] for rank in ranks]
+    moved = [(of.balances or [])[rank - 1] for rank in of.ranks or []]
     return [text(each["debits_posted"] - each["credits_posted"]) for each in moved]
 
 
-def answer(
-    values: Mapping[str, object], lines: Sequence[Line], ranks: Sequence[int], found: Found
-) -> dict[str, object]:
+def told(values: Mapping[str, object], lines: Sequence[Line], of: Answer) -> dict[str, object]:
     """Return the recorded transaction as plain values, for those who encode them themselves."""
     (new_id,), (description,) = values["ids"], values["descriptions"]
     postings = [
         {"account": each.account, "amount": text(each.amount), "balance": balance}
-        for each, balance in zip(lines, balances(ranks, found), strict=True)
+        for each, balance in zip(lines, balances(of), strict=True)
     ]
     return {"id": str(new_id), "description": description, "postings": postings}
 

@@ -62,11 +62,11 @@ def record_by_statement(request: HttpRequest) -> JsonResponse:
     values = statement.parameters(ledger_id(), lines, description, now, integers=statement.as_text)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(given.text, given.named(values))
-        row = dict(zip((column.name for column in cursor.description), cursor.fetchone(), strict=True))
-        if not row["transaction_count"]:
+        answer = statement.judged(cursor.fetchone()[0])
+        if not answer.transaction_count:
             transaction.set_rollback(True)
             return JsonResponse({"errors": ["not recorded"]}, status=422)
-    return JsonResponse(statement.answer(values, lines, row["ranks"], row["balances"]), status=201)
+    return JsonResponse(statement.told(values, lines, answer), status=201)
 
 
 given_statement = functools.cache(statement.given)
