@@ -29,7 +29,10 @@ PARTS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One bench: the same requests for all of its sides but those with their own; the first side is the reference."""
+    """One bench: the same requests for all of its sides but those with their own.
+
+    The first is the reference, or the first that is there, for which no goals are told then.
+    """
 
     name: str
     title: str
@@ -64,7 +67,7 @@ class Comparison:
 
     def chosen(self, wanted: Sequence[str]) -> list[Side]:
         present = [side for side in self.sides if side.is_here()]
-        return [side for side in present if not wanted or side.name in (*wanted, self.sides[0].name)]
+        return [side for side in present if not wanted or side.name in (*wanted, present[0].name)]
 
     def round_of(self, chosen: Sequence[Side], rates: Sequence[float]) -> Sequence[turns.Turn]:
         at_rates = [side.name for side in chosen if side.takes_rates]
@@ -108,7 +111,7 @@ class Bench:
         return Findings(
             bench=self._of.name,
             title=self._of.title,
-            reference=self._of.sides[0].name,
+            reference=next(iter(self._contestants)),
             machine=machine(self._cluster),
             settings={
                 "rounds": self._size.rounds,
@@ -118,7 +121,7 @@ class Bench:
                 "open_connections": max(OPEN_CONNECTIONS, self._of.connections),
             },
             left_out=[side.title for side in self._of.sides if not side.is_here()],
-            goals=self._of.goals,
+            goals=self._of.goals if self._of.sides[0].is_here() else {},
             unit=self._of.unit,
             sides=[self._end(name, statements[name]) for name in self._contestants],
             samples=samples,

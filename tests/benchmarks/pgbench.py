@@ -107,6 +107,8 @@ class Script:
     program: Path
     url: str
     script: str
+    # At most.
+    clients: int = books.POOL_SIZE
     _runs: Iterable[int] = field(default_factory=lambda: itertools.count(1))
 
     def give(self, load: Load) -> Outcome:
@@ -132,7 +134,7 @@ class Script:
 
     def _command(self, load: Load) -> list[str]:
         # Its connections are new in each run, and each plans its statements anew: not more of them than are used.
-        clients = min(load.connections, books.POOL_SIZE)
+        clients = min(load.connections, self.clients)
         run = next(iter(self._runs))
         length = ["-T", str(max(round(load.seconds), 1))]
         if load.requests_max is not None:

@@ -5,6 +5,7 @@ A side says what its database is like (`ledger`), and how it is started on it.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from tests.benchmarks.running import Running, Server
 from tests.own_postgresql import free_port
 
 OURS = "myapp"
+CORES = len(os.sched_getaffinity(0))
 # The paths of pgledger's SQL files in the order to run them, which are not ours to bring along, apart as in PATH.
 PGLEDGER_VARIABLE = "MYAPP_BENCH_PGLEDGER"
 
@@ -79,6 +81,16 @@ def _served(
 
 
 def _ours(setting: Setting) -> Running:
+    return _served_by(setting, lambda port: [str(PROGRAMS / "pserve"), "production.ini", f"http_port={port}"])
+
+
+def _ours_in_processes(setting: Setting) -> Running:
+    """As many processes as there are cores, behind one port."""
+    command = [str(PROGRAMS / "myapp"), "serve", "--processes", str(CORES), "production.ini"]
+    return _served_by(setting, lambda port: [*command, f"http_port={port}"])
+
+
+def _served_by(setting: Setting, command: Callable[[int], Sequence[str]]) -> Running:
     """The application as docs and README have it run: production.ini, an API key, and everything on."""
     environment = ours_environment(setting.url)
     creating = ["keys", "create", "--ledger", books.LEDGER, "--scope", "write", "--ini", "production.ini"]
@@ -87,8 +99,7 @@ def _ours(setting: Setting) -> Running:
     )
     key = made.stdout.splitlines()[-1]
     port = free_port()
-    command = [str(PROGRAMS / "pserve"), "production.ini", f"http_port={port}"]
-    return _served(setting, port, command, environment, Authorization=f"Bearer {key}")
+    return _served(setting, port, command(port), environment, Authorization=f"Bearer {key}")
 
 
 STARTER_INI = """
@@ -135,11 +146,11 @@ def _gunicorn(application: str, **more: str) -> Callable[[Setting], Running]:
     return start
 
 
-def _bare_statement(choice: str) -> Callable[[Setting], Running]:
+def _bare_statement(choice: str, clients: int = books.POOL_SIZE) -> Callable[[Setting], Running]:
     def start(setting: Setting) -> Running:
         ((ledger_id,),) = rows(setting.url, statement.LEDGER_ID)
         script = pgbench.bare_statement(ledger_id, choice)
-        return pgbench.Script(setting.cluster.programs / "pgbench", setting.url, script)
+        return pgbench.Script(setting.cluster.programs / "pgbench", setting.url, script, clients)
 
     return start
 
@@ -162,11 +173,24 @@ BY_STATEMENT = Ours(unchecked=frozenset({"terms-agree"}))
 DJANGO = "django_project.wsgi:application"
 
 APPLICATION = Side(name=OURS, title="this application, all of it", ledger=Ours(), start=_ours)
+IN_PROCESSES = Side(
+    name="myapp-processes",
+    title=f"this application, in {CORES} processes",
+    ledger=Ours(),
+    start=_ours_in_processes,
+    is_here=lambda: importlib.util.find_spec("myapp.scripts.serve") is not None,
+)
 PGBENCH = Side(
     name="pgbench-statement",
     title="pgbench, our statement",
     ledger=BY_STATEMENT,
     start=_bare_statement(pgbench.UNIFORM),
+)
+PGBENCH_FOR_CORES = Side(
+    name="pgbench-statement",
+    title="pgbench, our statement",
+    ledger=BY_STATEMENT,
+    start=_bare_statement(pgbench.UNIFORM, books.POOL_SIZE * CORES),
 )
 PGBENCH_HOT = Side(
     name="pgbench-hot",
