@@ -38,9 +38,14 @@ def batches(size: int, *, hot: bool = False) -> Sequence[Call]:
 
 def balances() -> Sequence[Call]:
     """Return requests for the balance of an account, all accounts alike."""
+    return [Call(path=f"{each.path}/balance") for each in accounts()]
+
+
+def accounts() -> Sequence[Call]:
+    """Return requests for an account, all alike."""
     chance = random.Random(SEED)
     paths = books.paths()
-    return [Call(path=f"{_ledger()}/accounts/{chance.choice(paths)}/balance") for _ in range(COUNT)]
+    return [Call(path=f"{_ledger()}/accounts/{chance.choice(paths)}") for _ in range(COUNT)]
 
 
 def _body(chance: random.Random, number: int, *, hot: bool) -> Mapping[str, object]:

@@ -18,7 +18,9 @@ from tests.benchmarks.cluster import cpu_seconds
 from tests.benchmarks.load.order import Call, Order, Outcome
 
 ROOT = Path(__file__).parents[2]
+HOST = "127.0.0.1"
 START_SECONDS = 60
+ANSWER_SECONDS = 120
 SECONDS_MAX = 600
 # As many clients as the sides have connections to the database.
 CONNECTIONS = 8
@@ -109,4 +111,4 @@ class Server:
 
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((HOST, port)) == 0

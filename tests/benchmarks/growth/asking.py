@@ -20,12 +20,11 @@ from tests.benchmarks.ledgers import PROGRAMS, ROOT, VERIFY, ours_environment
 from tests.benchmarks.load import percentiles
 from tests.benchmarks.load.order import Call, Outcome
 from tests.benchmarks.peers import books
-from tests.benchmarks.running import CONNECTIONS, Server
+from tests.benchmarks.running import CONNECTIONS, HOST, Server
 
 SEED = 11
 COUNT = 2_000
 PAGE = 50
-HOST = "127.0.0.1"
 HOURS_2 = 7_200
 CHUNK = 1 << 20
 SAMPLE_SECONDS = 0.05

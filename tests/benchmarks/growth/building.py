@@ -22,11 +22,9 @@ from tests.benchmarks import ledgers
 from tests.benchmarks.cluster import Cluster, rows
 from tests.benchmarks.growth.history import BATCH, LINES, History
 from tests.benchmarks.peers import books
-from tests.benchmarks.running import Server
+from tests.benchmarks.running import ANSWER_SECONDS, HOST, Server
 
-HOST = "127.0.0.1"
 CREATED = 201
-ANSWER_SECONDS = 120
 # One makes its batch while the other waits for the server.
 CLIENTS = 2
 NOTED_EVERY = 100

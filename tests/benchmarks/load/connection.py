@@ -13,6 +13,7 @@ LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 # Such an answer ends with its head, whatever length that tells.
 NO_BODY = (b"HTTP/1.1 304", b"HTTP/1.1 204")
+CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 CHUNKED_END = b"0\r\n\r\n"
 LOST = "lost"
 
@@ -38,10 +39,14 @@ class Connection(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
-    def send(self, request: bytes, since: float) -> None:
+    @property
+    def _transport_now(self) -> asyncio.Transport:
         assert self._transport is not None
+        return self._transport
+
+    def send(self, request: bytes, since: float) -> None:
         self.is_busy, self.since = True, since
-        self._transport.write(request)
+        self._transport_now.write(request)
 
     def close(self) -> None:
         self.is_busy = False
@@ -60,6 +65,9 @@ class Connection(asyncio.Protocol):
         if is_whole and self.is_busy:
             self._received, self._length, self.is_busy = b"", None, False
             status = data[9:12].decode()
+            if CLOSE.search(data, 0, data.find(HEAD_END)):
+                # As the server does. What is sent next goes over a new one, and waits for it.
+                self._transport_now.close()
             self._answered(self, status, b"" if status.startswith(self._expected) else data)
 
     def connection_lost(self, exc: Exception | None) -> None:
