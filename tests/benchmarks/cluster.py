@@ -6,12 +6,14 @@ CPU is in seconds, of the server's processes all together; WAL in bytes.
 from __future__ import annotations
 
 import re
+import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 import psycopg
@@ -34,11 +36,31 @@ log_line_prefix = '%d|'
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 """
+SQLITE = "sqlite:///"
 # A build takes hours: its log is not to fill the disk, and what is left of it after a crash is soon read.
 KEPT_SETTINGS = "max_wal_size = 2GB\n"
 SETTLE_SECONDS = 0.3
 # A statement that a client sent, whichever protocol it used; `execute` names a prepared one.
 STATEMENT = re.compile(r"^(\w+)\|LOG:  (?:statement|execute [^:]*): ", re.MULTILINE)
+
+
+class Host(Protocol):
+    """Where the databases of a run are; CPU and WAL are all of theirs together."""
+
+    def url(self, database: str) -> str: ...
+
+    def create(self, database: str, template: str | None = None) -> str: ...
+
+    def has(self, database: str) -> bool: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def wal_position(self) -> int: ...
+
+    def cpu_seconds(self) -> float: ...
+
+    def counting(self) -> AbstractContextManager[dict[str, int]]: ...
 
 
 @dataclass(frozen=True)
@@ -127,6 +149,9 @@ def _started(directory: Path, settings: str) -> Iterator[Cluster]:
 
 def rows(url: str, query: str, values: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
     """Return the rows of a query; of several statements those of the last."""
+    if url.startswith(SQLITE):
+        with closing(sqlite3.connect(url.removeprefix(SQLITE))) as file:
+            return file.execute(query, values or {}).fetchall()
     with psycopg.connect(url, autocommit=True) as connection:
         cursor = connection.execute(query, values)
         return cursor.fetchall() if cursor.description else []

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.benchmarks import cluster as clusters
 from tests.benchmarks import payloads, plot, table, turns
 from tests.benchmarks.bench import Progress, Size
-from tests.benchmarks.cluster import Cluster
+from tests.benchmarks.cluster import Host
 from tests.benchmarks.findings import Findings
 from tests.benchmarks.load.order import Call
 from tests.benchmarks.running import CONNECTIONS, OPEN_CONNECTIONS, Load
@@ -46,7 +46,7 @@ class Comparison:
     connections: int = CONNECTIONS
     unit: str = "request"
     # Where the databases are.
-    host: Callable[[], AbstractContextManager[Cluster]] = clusters.started
+    host: Callable[[], AbstractContextManager[Host]] = clusters.started
 
     def steps(self, size: Size, wanted: Sequence[str]) -> int:
         """Return how many steps it has."""
@@ -90,7 +90,7 @@ class Bench:
         of: Comparison,
         size: Size,
         contestants: Mapping[str, Contestant],
-        cluster: Cluster,
+        cluster: Host,
         progress: Progress,
     ) -> None:
         self._of = of
@@ -160,7 +160,7 @@ class Bench:
 
 
 @contextmanager
-def _started(cluster: Cluster, chosen: Sequence[Side], progress: Progress) -> Iterator[Mapping[str, Contestant]]:
+def _started(cluster: Host, chosen: Sequence[Side], progress: Progress) -> Iterator[Mapping[str, Contestant]]:
     """Lend the sides with their databases made and their servers started."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="myapp_bench_sides_")))
@@ -175,7 +175,7 @@ def _started(cluster: Cluster, chosen: Sequence[Side], progress: Progress) -> It
         yield contestants
 
 
-def machine(cluster: Cluster) -> Mapping[str, str]:
+def machine(cluster: Host) -> Mapping[str, str]:
     """Return what was measured on."""
     return {
         "cores": str(os.cpu_count()),

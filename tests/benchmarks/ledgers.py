@@ -23,7 +23,7 @@ from myapp.ledger.model import AccountType, NewAccount, NewLimits
 from myapp.ledger.recording import statement
 from tests import databases
 from tests.benchmarks import cluster as clusters
-from tests.benchmarks.cluster import Cluster
+from tests.benchmarks.cluster import Cluster, Host
 from tests.benchmarks.peers import books
 from tests.benchmarks.peers import statement as peers_statement
 
@@ -44,7 +44,7 @@ FAR_BELOW = Decimal(-1_000_000_000)
 class Ledger(Protocol):
     """One way to keep books in a database."""
 
-    def prepare(self, cluster: Cluster, database: str) -> None:
+    def prepare(self, cluster: Host, database: str) -> None:
         """Make the database and its accounts."""
 
     def recorded(self, url: str) -> int:
@@ -63,7 +63,7 @@ class Ours:
 
     unchecked: frozenset[str] = frozenset()
 
-    def prepare(self, cluster: Cluster, database: str) -> None:
+    def prepare(self, cluster: Host, database: str) -> None:
         if not cluster.has(TEMPLATE):
             url = cluster.create(TEMPLATE)
             alembic.command.upgrade(databases.alembic_config(url), "head")

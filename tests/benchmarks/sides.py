@@ -81,16 +81,16 @@ def _served(
 
 
 def _ours(setting: Setting) -> Running:
-    return _served_by(setting, lambda port: [str(PROGRAMS / "pserve"), "production.ini", f"http_port={port}"])
+    return served_by(setting, lambda port: [str(PROGRAMS / "pserve"), "production.ini", f"http_port={port}"])
 
 
 def _ours_in_processes(setting: Setting) -> Running:
     """As many processes as there are cores, behind one port."""
     command = [str(PROGRAMS / "myapp"), "serve", "--processes", str(CORES), "production.ini"]
-    return _served_by(setting, lambda port: [*command, f"http_port={port}"])
+    return served_by(setting, lambda port: [*command, f"http_port={port}"])
 
 
-def _served_by(setting: Setting, command: Callable[[int], Sequence[str]]) -> Running:
+def served_by(setting: Setting, command: Callable[[int], Sequence[str]]) -> Server:
     """The application as docs and README have it run: production.ini, an API key, and everything on."""
     environment = ours_environment(setting.url)
     creating = ["keys", "create", "--ledger", books.LEDGER, "--scope", "write", "--ini", "production.ini"]

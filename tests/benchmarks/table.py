@@ -34,7 +34,7 @@ def _closed(findings: Findings) -> Columns:
         "CPU µs: application": median(lambda each: each.application_cpu, "{:,.0f}"),
         "database": median(lambda each: each.database_cpu, "{:,.0f}"),
         "WAL bytes": median(lambda each: each.per_unit(each.wal_bytes), "{:,.0f}"),
-        "statements": lambda side: f"{side.statements:.3g}",
+        "statements": lambda side: f"{side.statements:.3g}" if side.statements else NOT_MEASURED,
         "not 2xx": lambda side: str(sum(each.outcome.refused for each in findings.of(side.name, None))),
         "holds": lambda side: "no" if side.violations else "yes",
     }

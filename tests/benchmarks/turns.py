@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tests.benchmarks.bench import Progress
-from tests.benchmarks.cluster import Cluster
+from tests.benchmarks.cluster import Host
 from tests.benchmarks.findings import Sample, SideFindings, interleaved
 from tests.benchmarks.load.order import Call, Outcome
 from tests.benchmarks.running import CONNECTIONS, OPEN_CONNECTIONS, Load, Running
@@ -51,7 +51,7 @@ class Contestant:
     def give(self, load: Load) -> Outcome:
         outcome = self.running.give(load)
         self.first_refusal = self.first_refusal or outcome.first_refusal
-        self.accepted += outcome.accepted * load.calls[0].transactions
+        self.accepted += outcome.accepted * load.calls[0].transactions + outcome.beside
         self.lost += outcome.lost * load.calls[0].transactions
         return outcome
 
@@ -62,7 +62,7 @@ class Contest:
 
     sides: Mapping[str, Contestant]
     calls: Mapping[str, Sequence[Call]]
-    cluster: Cluster
+    cluster: Host
     progress: Progress
 
     def samples(self, turns: Sequence[Turn], times: Times, key: str = "") -> Iterator[Sample]:
@@ -114,7 +114,7 @@ def miscounted(each: Contestant) -> Sequence[str]:
     return [f"{recorded} transactions are recorded, {each.accepted} were accepted and {each.lost} lost"]
 
 
-def _sample(each: Contestant, load: Load, number: int, place: int, cluster: Cluster) -> Sample:
+def _sample(each: Contestant, load: Load, number: int, place: int, cluster: Host) -> Sample:
     cpu, database_cpu, wal = each.running.cpu_seconds(), cluster.cpu_seconds(), cluster.wal_position()
     outcome = each.give(load)
     return Sample(

@@ -73,6 +73,8 @@ class Outcome:
     # The first answer that was not as expected, for whoever looks for the reason.
     first_refusal: str | None
     expected: str = SUCCESS
+    # Transactions that were recorded meanwhile beside what was asked for.
+    beside: int = 0
 
     @property
     def accepted(self) -> int:
