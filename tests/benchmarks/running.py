@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import psutil
+
 from tests.benchmarks.cluster import cpu_seconds
 from tests.benchmarks.load.order import Call, Order, Outcome
 
@@ -97,6 +99,11 @@ class Server:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def pids(self) -> list[int]:
+        """Its process and those that it started."""
+        return [self.pid, *(each.pid for each in psutil.Process(self.pid).children(recursive=True))]
 
     def cpu_seconds(self) -> float:
         return cpu_seconds(self.pid)
