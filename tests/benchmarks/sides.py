@@ -92,14 +92,23 @@ def _ours_in_processes(setting: Setting) -> Running:
 
 def served_by(setting: Setting, command: Callable[[int], Sequence[str]]) -> Server:
     """The application as docs and README have it run: production.ini, an API key, and everything on."""
-    environment = ours_environment(setting.url)
+    port = free_port()
+    key = new_key(setting.url)
+    return _served(setting, port, command(port), ours_environment(setting.url), Authorization=f"Bearer {key}")
+
+
+def new_key(url: str) -> str:
+    """Make an API key that may record, and return it."""
     creating = ["keys", "create", "--ledger", books.LEDGER, "--scope", "write", "--ini", "production.ini"]
     made = subprocess.run(
-        [PROGRAMS / "myapp", *creating], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        [PROGRAMS / "myapp", *creating],
+        cwd=ROOT,
+        env=ours_environment(url),
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    key = made.stdout.splitlines()[-1]
-    port = free_port()
-    return _served(setting, port, command(port), environment, Authorization=f"Bearer {key}")
+    return made.stdout.splitlines()[-1]
 
 
 STARTER_INI = """
