@@ -10,6 +10,7 @@ import argparse
 import importlib
 import importlib.util
 import pkgutil
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -58,6 +59,9 @@ def bench(name: str) -> Bench[Found]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Servers are ended, and what is built is kept.
+        signal.signal(number, signal.default_int_handler)
     size = Size(**{field.name: getattr(options, field.name) for field in fields(Size)})
     options.out.mkdir(parents=True, exist_ok=True)
     bar = Bar()
@@ -107,4 +111,7 @@ def _check(parser: argparse.ArgumentParser, kind: str, given: Sequence[str], kno
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")
