@@ -24,6 +24,8 @@ HOST = "127.0.0.1"
 START_SECONDS = 60
 ANSWER_SECONDS = 120
 SECONDS_MAX = 600
+# Of what a server wrote before it ended, in characters.
+LOG_TOLD = 4_000
 # As many clients as the sides have connections to the database.
 CONNECTIONS = 8
 # Clients of an open loop, which may all wait at once and be refused by none.
@@ -90,10 +92,25 @@ class Server:
             headers=self.headers,
         )
         command = [sys.executable, "-m", "tests.benchmarks.load.generator"]
-        done = subprocess.run(
-            command, cwd=ROOT, input=order.to_json(), stdout=subprocess.PIPE, text=True, check=True, timeout=SECONDS_MAX
-        )
+        try:
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                input=order.to_json(),
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=SECONDS_MAX,
+            )
+        except subprocess.CalledProcessError as exc:
+            raise RuntimeError(f"No load could be given:\n{exc.stderr}\n{self._end_told()}") from exc
         return Outcome.from_json(done.stdout)
+
+    def _end_told(self) -> str:
+        """Say what became of the server."""
+        code = None if self._process is None else self._process.poll()
+        last = self.log.read_text(encoding="utf-8", errors="replace")[-LOG_TOLD:] if self.log.exists() else ""
+        return "It still runs." if code is None else f"It ended with {code}, and wrote:\n{last}"
 
     @property
     def pid(self) -> int:
