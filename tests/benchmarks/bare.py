@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 import psycopg
 import sqlalchemy as sa
+from psycopg import abc
 from psycopg.adapt import PyFormat, Transformer
 
 from myapp import settings
@@ -111,7 +112,7 @@ def _caught(sessions: factory.Sessions, call: Call) -> Mapping[str, object]:
     raise RuntimeError("The application recorded a batch without its statement.")
 
 
-def _as_text(values: Mapping[str, object], transformer: Transformer) -> Parameters:
+def _as_text(values: Mapping[str, object], transformer: abc.Transformer) -> Parameters:
     texts = {name: _text(value, transformer) for name, value in values.items()}
     new = _ids(texts[statement.NAMES["ids"]])
     places = {each: place for place, each in enumerate(new)}
@@ -119,7 +120,7 @@ def _as_text(values: Mapping[str, object], transformer: Transformer) -> Paramete
     return Parameters(texts={name: text for name, text in texts.items() if name not in ids}, ids=ids, count=len(new))
 
 
-def _text(value: object, transformer: Transformer) -> str | None:
+def _text(value: object, transformer: abc.Transformer) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return bytes(transformer.get_dumper(value, PyFormat.TEXT).dump(value) or b"").decode()

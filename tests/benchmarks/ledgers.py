@@ -23,7 +23,7 @@ from myapp.ledger.model import AccountType, NewAccount, NewLimits
 from myapp.ledger.recording import statement
 from tests import databases
 from tests.benchmarks import cluster as clusters
-from tests.benchmarks.cluster import Cluster, Host
+from tests.benchmarks.cluster import Host
 from tests.benchmarks.peers import books
 from tests.benchmarks.peers import statement as peers_statement
 
@@ -95,7 +95,7 @@ class Orm:
     module: str
     python: Path = PEERS_PYTHON
 
-    def prepare(self, cluster: Cluster, database: str) -> None:
+    def prepare(self, cluster: Host, database: str) -> None:
         _run_peer(self.python, self.module, cluster.create(database))
 
     def recorded(self, url: str) -> int:
@@ -116,7 +116,7 @@ class Orm:
 class Hordak:
     """hordak's tables, by its migrations."""
 
-    def prepare(self, cluster: Cluster, database: str) -> None:
+    def prepare(self, cluster: Host, database: str) -> None:
         _run_peer(PEERS_PYTHON, f"{PEERS}.django_project.prepare", cluster.create(database))
 
     def recorded(self, url: str) -> int:
@@ -136,7 +136,7 @@ class Pgledger:
 
     files: Sequence[Path]
 
-    def prepare(self, cluster: Cluster, database: str) -> None:
+    def prepare(self, cluster: Host, database: str) -> None:
         url = cluster.create(database)
         for file in self.files:
             clusters.rows(url, file.read_text(encoding="utf-8"))
