@@ -52,7 +52,7 @@ format: $(TEST) ## Format the code and make the fixes that are safe
 bench-sessions: $(BENCH) ## Compare creating with reusing sessions: tables, build/bench-sessions.json, the picture in docs (5 minutes)
 	$(BIN)/python -m tests.benchmarks.sessions --out build/bench-sessions.json --plot docs/images/bench-sessions.svg
 
-bench: $(BENCH) $(PEERS) ## Compare with others, in turns: tables, build/bench-*.json and .svg; make bench-record, bench-read for one
+bench: $(BENCH) $(PEERS) ## Run every bench (hours, the first time): tables, build/bench-*.json and .svg; make bench-NAME for one
 	$(BIN)/python -m tests.benchmarks $(bench_options)
 
 bench-%: $(BENCH) $(PEERS)

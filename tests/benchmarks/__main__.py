@@ -10,14 +10,16 @@ import argparse
 import importlib
 import importlib.util
 import pkgutil
+import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from tqdm import tqdm
 
 from tests.benchmarks import benches
-from tests.benchmarks.compare import Comparison, Progress, Size
+from tests.benchmarks.bench import Bench, Found, Progress, Size
 
 NAMES = sorted(module.name for module in pkgutil.iter_modules(benches.__path__))
 
@@ -40,20 +42,27 @@ class Bar(Progress):
         self._bar.set_postfix_str(what)
         self._bar.update()
 
+    def tell(self, what: str) -> None:
+        assert self._bar is not None
+        self._bar.set_postfix_str(what)
+
     def end(self) -> None:
         if self._bar is not None:
             self._bar.close()
 
 
-def bench(name: str) -> Comparison:
+def bench(name: str) -> Bench[Found]:
     """Return the bench of this name."""
-    found: Comparison = importlib.import_module(f"{benches.__name__}.{name}").BENCH
+    found: Bench[Found] = importlib.import_module(f"{benches.__name__}.{name}").BENCH
     return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
-    size = Size(rounds=options.rounds, seconds=options.seconds, warm_up_seconds=options.warm_up, rates=options.rates)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Servers are ended, and what is built is kept.
+        signal.signal(number, signal.default_int_handler)
+    size = Size(**{field.name: getattr(options, field.name) for field in fields(Size)})
     options.out.mkdir(parents=True, exist_ok=True)
     bar = Bar()
     code = 0
@@ -75,8 +84,18 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("benches", nargs="*", metavar="BENCH", help=f"{', '.join(NAMES)}; all when left out")
     parser.add_argument("--rounds", type=int, default=default.rounds)
     parser.add_argument("--seconds", type=float, default=default.seconds, help="of each run")
-    parser.add_argument("--warm-up", type=float, default=default.warm_up_seconds, help="seconds, once for each side")
+    parser.add_argument(
+        "--warm-up",
+        type=float,
+        default=default.warm_up_seconds,
+        dest="warm_up_seconds",
+        metavar="SECONDS",
+        help="once for each side",
+    )
     parser.add_argument("--rates", type=float, nargs="*", help="of open loops, per second; none leaves them out")
+    parser.add_argument("--postings", type=int, default=default.postings, help="of growth: the size to grow to")
+    parser.add_argument("--directory", type=Path, default=default.directory, help="of growth: where the ledger is kept")
+    parser.add_argument("--minutes", type=float, default=default.minutes, help="of memory: how long it is watched")
     parser.add_argument("--sides", nargs="*", default=(), metavar="SIDE", help="beside the first; all when left out")
     parser.add_argument("--out", type=Path, default=Path("build"), help="the directory for JSON and pictures")
     options = parser.parse_args(arguments)
@@ -92,4 +111,7 @@ def _check(parser: argparse.ArgumentParser, kind: str, given: Sequence[str], kno
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")

@@ -6,17 +6,19 @@ CPU is in seconds, of the server's processes all together; WAL in bytes.
 from __future__ import annotations
 
 import re
+import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 import psycopg
 
-from tests import postgresql_server
+from tests import own_postgresql, postgresql_server
 from tests.own_postgresql import OwnPostgresql
 
 # Whatever is acknowledged is on the disk. No checkpoint falls into a run, and so on one side alone.
@@ -34,9 +36,31 @@ log_line_prefix = '%d|'
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 """
+SQLITE = "sqlite:///"
+# A build takes hours: its log is not to fill the disk, and what is left of it after a crash is soon read.
+KEPT_SETTINGS = "max_wal_size = 2GB\n"
 SETTLE_SECONDS = 0.3
 # A statement that a client sent, whichever protocol it used; `execute` names a prepared one.
 STATEMENT = re.compile(r"^(\w+)\|LOG:  (?:statement|execute [^:]*): ", re.MULTILINE)
+
+
+class Host(Protocol):
+    """Where the databases of a run are; CPU and WAL are all of theirs together."""
+
+    def url(self, database: str) -> str: ...
+
+    def create(self, database: str, template: str | None = None) -> str: ...
+
+    def has(self, database: str) -> bool: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def wal_position(self) -> int: ...
+
+    def cpu_seconds(self) -> float: ...
+
+    def counting(self) -> AbstractContextManager[dict[str, int]]: ...
 
 
 @dataclass(frozen=True)
@@ -53,6 +77,10 @@ class Cluster:
         """Make a database, as a copy of one that nobody is connected to or an empty one, and return its URL."""
         self.server.value(f"CREATE DATABASE {database}" + (f" TEMPLATE {template}" if template else ""))
         return self.url(database)
+
+    def has(self, database: str) -> bool:
+        """Say whether there is such a database."""
+        return bool(self.server.value(f"SELECT count(*) FROM pg_database WHERE datname = '{database}'"))
 
     @property
     def version(self) -> str:
@@ -88,21 +116,42 @@ class Cluster:
 @contextmanager
 def started() -> Iterator[Cluster]:
     """Start a server in a temporary directory, which ends with the block."""
-    with tempfile.TemporaryDirectory(prefix="myapp_bench_") as name:
-        directory = Path(name)
-        directory.chmod(0o755)
-        server = OwnPostgresql(directory, "bench")
-        server.create()
-        (server.data / "postgresql.auto.conf").write_text(SETTINGS, encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="myapp_bench_") as name, _started(Path(name), SETTINGS) as cluster:
+        yield cluster
+
+
+@contextmanager
+def kept(directory: Path) -> Iterator[Cluster]:
+    """Start the server of a directory, which is made where there is none, and leave its databases when it ends."""
+    directory.mkdir(parents=True, exist_ok=True)
+    # One that somebody could not end.
+    own_postgresql.stop_all(directory)
+    with _started(directory.absolute(), SETTINGS + KEPT_SETTINGS) as cluster:
         try:
-            server.start()
-            yield Cluster(server, postgresql_server.server_at(directory, server.data).bin_path)
+            yield cluster
         finally:
-            server.stop(immediate=True)
+            # So that starting it again has little to do.
+            cluster.server.value("CHECKPOINT")
+
+
+@contextmanager
+def _started(directory: Path, settings: str) -> Iterator[Cluster]:
+    directory.chmod(0o755)
+    server = OwnPostgresql(directory, "bench")
+    server.create()
+    (server.data / "postgresql.auto.conf").write_text(settings, encoding="utf-8")
+    try:
+        server.start()
+        yield Cluster(server, postgresql_server.server_at(directory, server.data).bin_path)
+    finally:
+        server.stop(immediate=True)
 
 
 def rows(url: str, query: str, values: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
     """Return the rows of a query; of several statements those of the last."""
+    if url.startswith(SQLITE):
+        with closing(sqlite3.connect(url.removeprefix(SQLITE))) as file:
+            return file.execute(query, values or {}).fetchall()
     with psycopg.connect(url, autocommit=True) as connection:
         cursor = connection.execute(query, values)
         return cursor.fetchall() if cursor.description else []

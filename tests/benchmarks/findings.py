@@ -1,6 +1,6 @@
 """What a bench found, as it is kept in JSON, and what follows from it: medians, spread, ratios within a round.
 
-CPU and latencies are told per request, in µs and ms. Everything here is pure.
+CPU is told per request, or transaction of a batch, in µs; latencies per request, in ms. Everything here is pure.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import dataclasses
 import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.benchmarks.load.order import Outcome
@@ -28,7 +28,10 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One run of one side; `place` is where it stood in its round, and `rate` None in a closed loop."""
+    """One run of one side; `place` is where it stood in its round, and `rate` None in a closed loop.
+
+    What it did is counted in units: the transactions of a batch, of which a request has `units`, else requests.
+    """
 
     side: str
     round: int
@@ -38,21 +41,22 @@ class Sample:
     application_cpu_seconds: float
     database_cpu_seconds: float
     wal_bytes: int
+    units: int = 1
 
     @property
     def per_second(self) -> float:
-        return self.outcome.accepted / self.outcome.seconds if self.outcome.accepted else 0.0
+        return self.outcome.accepted * self.units / self.outcome.seconds if self.outcome.accepted else 0.0
 
-    def per_request(self, amount: float) -> float:
-        return amount / max(self.outcome.accepted, 1)
+    def per_unit(self, amount: float) -> float:
+        return amount / (max(self.outcome.accepted, 1) * self.units)
 
     @property
     def application_cpu(self) -> float:
-        return self.per_request(self.application_cpu_seconds) * MICROSECONDS
+        return self.per_unit(self.application_cpu_seconds) * MICROSECONDS
 
     @property
     def database_cpu(self) -> float:
-        return self.per_request(self.database_cpu_seconds) * MICROSECONDS
+        return self.per_unit(self.database_cpu_seconds) * MICROSECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +84,10 @@ class Findings:
     left_out: Sequence[str]
     sides: Sequence[SideFindings]
     samples: Sequence[Sample]
+    # What the ratio to a side is to be at least.
+    goals: Mapping[str, float] = field(default_factory=dict)
+    # What is counted: requests, or the transactions that they record.
+    unit: str = "request"
 
     def of(self, side: str, rate: float | None) -> list[Sample]:
         return [each for each in self.samples if each.side == side and each.rate == rate]
@@ -106,6 +114,11 @@ class Findings:
             if chosen and figure(each):
                 found.append(statistics.mean(chosen) / figure(each))
         return found
+
+    def meets(self, side: str) -> bool | None:
+        """Say whether the ratio to a side is what it is to be; None where that is not said, or nothing was measured."""
+        found = spread(self.ratios(side, None, lambda each: each.per_second))
+        return None if found is None or side not in self.goals else found.median >= self.goals[side]
 
     def is_well(self) -> bool:
         """Say whether every request was accepted and all books hold."""

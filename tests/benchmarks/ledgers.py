@@ -18,17 +18,21 @@ import alembic.command
 from myapp import settings
 from myapp.db import engine as engines
 from myapp.db import factory, scope
-from myapp.ledger import operations
+from myapp.ledger import operations, queries
 from myapp.ledger.model import AccountType, NewAccount, NewLimits
+from myapp.ledger.recording import statement
 from tests import databases
 from tests.benchmarks import cluster as clusters
-from tests.benchmarks.cluster import Cluster
+from tests.benchmarks.cluster import Host
 from tests.benchmarks.peers import books
+from tests.benchmarks.peers import statement as peers_statement
 
 ROOT = Path(__file__).parents[2]
 PEERS = "tests.benchmarks.peers"
 PEERS_PYTHON = ROOT / "build" / "peers" / "bin" / "python"
+PROGRAMS = Path(sys.executable).parent
 INI = "production.ini"
+VERIFY = ["verify", "--all", "--json", "--ini", INI]
 TEMPLATE = "bench_template"
 SECONDS_MAX = 600
 # `myapp verify` has come to a result: all holds, or something does not.
@@ -40,7 +44,7 @@ FAR_BELOW = Decimal(-1_000_000_000)
 class Ledger(Protocol):
     """One way to keep books in a database."""
 
-    def prepare(self, cluster: Cluster, database: str) -> None:
+    def prepare(self, cluster: Host, database: str) -> None:
         """Make the database and its accounts."""
 
     def recorded(self, url: str) -> int:
@@ -59,16 +63,18 @@ class Ours:
 
     unchecked: frozenset[str] = frozenset()
 
-    def prepare(self, cluster: Cluster, database: str) -> None:
-        if not clusters.rows(cluster.url("postgres"), f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'"):
-            _fill(cluster.create(TEMPLATE))
+    def prepare(self, cluster: Host, database: str) -> None:
+        if not cluster.has(TEMPLATE):
+            url = cluster.create(TEMPLATE)
+            alembic.command.upgrade(databases.alembic_config(url), "head")
+            open_books(url)
         cluster.create(database, TEMPLATE)
 
     def recorded(self, url: str) -> int:
         return _count(url, "transactions")
 
     def violations(self, url: str) -> Sequence[str]:
-        command = [str(Path(sys.executable).with_name("myapp")), "verify", "--all", "--json", "--ini", INI]
+        command = [str(PROGRAMS / "myapp"), *VERIFY]
         done = subprocess.run(
             command, cwd=ROOT, env=ours_environment(url), capture_output=True, check=False, timeout=SECONDS_MAX
         )
@@ -89,7 +95,7 @@ class Orm:
     module: str
     python: Path = PEERS_PYTHON
 
-    def prepare(self, cluster: Cluster, database: str) -> None:
+    def prepare(self, cluster: Host, database: str) -> None:
         _run_peer(self.python, self.module, cluster.create(database))
 
     def recorded(self, url: str) -> int:
@@ -110,7 +116,7 @@ class Orm:
 class Hordak:
     """hordak's tables, by its migrations."""
 
-    def prepare(self, cluster: Cluster, database: str) -> None:
+    def prepare(self, cluster: Host, database: str) -> None:
         _run_peer(PEERS_PYTHON, f"{PEERS}.django_project.prepare", cluster.create(database))
 
     def recorded(self, url: str) -> int:
@@ -130,7 +136,7 @@ class Pgledger:
 
     files: Sequence[Path]
 
-    def prepare(self, cluster: Cluster, database: str) -> None:
+    def prepare(self, cluster: Host, database: str) -> None:
         url = cluster.create(database)
         for file in self.files:
             clusters.rows(url, file.read_text(encoding="utf-8"))
@@ -160,17 +166,21 @@ def ours_environment(url: str) -> dict[str, str]:
 
 
 def peers_environment(url: str) -> dict[str, str]:
-    """Return the environment of a peer, which has the checkout on its path and nothing of the application's."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), books.URL_VARIABLE: url}
+    """Return the environment of a peer, which has the checkout on its path, and of the application its statement."""
+    given = peers_statement.Statement(statement.RECORD, statement.NAMES)
+    return {**os.environ, "PYTHONPATH": str(ROOT), books.URL_VARIABLE: url, peers_statement.VARIABLE: given.to_json()}
 
 
-def _fill(url: str) -> None:
-    alembic.command.upgrade(databases.alembic_config(url), "head")
+def open_books(url: str, paths: Sequence[str] | None = None) -> None:
+    """Make the ledger in a migrated database, where it has none, and its accounts, or these."""
     engine = engines.build(settings.Database(url=url))
     now = datetime.now(UTC)
     with scope.session_scope(factory.build(engine)) as session:
-        ledger = operations.create_ledger(session, books.LEDGER, metadata={}, now=now)
-        for path in books.paths():
+        known = [each.name for each in queries.list_ledgers(session, after=None, limit=1)]
+        if books.LEDGER not in known:
+            operations.create_ledger(session, books.LEDGER, metadata={}, now=now)
+        ledger = queries.get_ledger(session, books.LEDGER)
+        for path in books.paths() if paths is None else paths:
             wanted = NewAccount(path=path, type=AccountType.ASSET, limits={books.CURRENCY: NewLimits(min=FAR_BELOW)})
             operations.open_account(session, ledger, wanted, now=now)
     engine.dispose()

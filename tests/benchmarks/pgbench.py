@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from myapp.ledger.recording import statement as ours
 from tests.benchmarks.load import percentiles
 from tests.benchmarks.load.order import Outcome
 from tests.benchmarks.peers import books, statement
@@ -19,10 +20,18 @@ from tests.benchmarks.running import SECONDS_MAX, Load
 MICROSECONDS = 1000
 FAILED = re.compile(r"^number of failed transactions: (\d+)", re.MULTILINE)
 
-CHOICE = r"""
+UNIFORM = r"""
 \set debited random(1, {accounts})
 \set credited random(1, {accounts} - 1)
 \set credited case when :credited >= :debited then :credited + 1 else :credited end
+\set amount random(1, 10000)
+"""
+# The first account in each, on either side.
+HOT = r"""
+\set other random(2, {accounts})
+\set is_debited random(0, 1)
+\set debited case when :is_debited = 1 then 1 else :other end
+\set credited case when :is_debited = 1 then :other else 1 end
 \set amount random(1, 10000)
 """
 # An id that no other run or client makes, and that for each client sorts by time, as the application's ids do.
@@ -36,7 +45,7 @@ TODAY = "(now() AT TIME ZONE 'UTC')::date"
 MONTH = "date_trunc('month', now() AT TIME ZONE 'UTC')::date"
 
 
-def bare_statement(ledger_id: object) -> str:
+def bare_statement(ledger_id: object, choice: str = UNIFORM) -> str:
     """Return the script that runs the application's one statement and nothing else."""
     values = {
         **dict.fromkeys(("key", "request_hash", "packed_ids", "expired_before"), "NULL"),
@@ -53,8 +62,9 @@ def bare_statement(ledger_id: object) -> str:
         "metadata": "ARRAY['{}']",
         **_of_lines(),
     }
-    text = statement.PARAMETER.sub(lambda found: values[found[1]], statement.NAMED)
-    return f"{CHOICE}{NEW_ID}{text};\n"
+    by_place = {place: values[name] for name, place in ours.NAMES.items()}
+    text = statement.PARAMETER.sub(lambda found: by_place[found[1]], ours.RECORD)
+    return f"{choice}{NEW_ID}{text};\n"
 
 
 def _of_lines() -> Mapping[str, str]:
@@ -81,7 +91,7 @@ def _of_lines() -> Mapping[str, str]:
     return {name: f"ARRAY[{', '.join(pair)}]" for names, pair in pairs.items() for name in names}
 
 
-PGLEDGER = f"""{CHOICE}
+PGLEDGER = f"""{UNIFORM}
 SELECT id FROM pgledger_create_transfer(
     (SELECT id FROM bench_accounts WHERE number = :credited),
     (SELECT id FROM bench_accounts WHERE number = :debited),
@@ -97,6 +107,8 @@ class Script:
     program: Path
     url: str
     script: str
+    # At most.
+    clients: int = books.POOL_SIZE
     _runs: Iterable[int] = field(default_factory=lambda: itertools.count(1))
 
     def give(self, load: Load) -> Outcome:
@@ -122,7 +134,7 @@ class Script:
 
     def _command(self, load: Load) -> list[str]:
         # Its connections are new in each run, and each plans its statements anew: not more of them than are used.
-        clients = min(load.connections, books.POOL_SIZE)
+        clients = min(load.connections, self.clients)
         run = next(iter(self._runs))
         length = ["-T", str(max(round(load.seconds), 1))]
         if load.requests_max is not None:

@@ -1,4 +1,7 @@
-"""The findings of a comparison as a picture: a row for each side, the median marked, the extremes joined."""
+"""The findings of comparisons as a picture: a row of panels for each, in it a row for each side.
+
+The median is marked, the extremes are joined.
+"""
 
 from __future__ import annotations
 
@@ -19,28 +22,43 @@ STYLES = (("#1f4e79", "o"), ("#b3541e", "s"), ("#3b7a3b", "^"), ("#6a3d8a", "D")
 Series = tuple[str, float | None, Callable[[Sample], float]]
 
 
-def draw(findings: Findings, path: Path) -> None:
+def draw(all_findings: Sequence[Findings], path: Path) -> None:
     """Write the picture as SVG, the same bytes for the same findings."""
     import matplotlib as mpl
     from matplotlib import pyplot
 
     mpl.use("svg")
-    mpl.rcParams.update({"svg.hashsalt": findings.bench, "font.size": 9})
-    height = HEIGHT_OF_ROW * len(findings.sides) + HEIGHT_OF_REST
-    figure, axes = pyplot.subplots(1, 3, figsize=(WIDTH, height), sharey=True, layout="constrained")
-    _draw_panel(axes[0], "As many as it can", "requests per second", findings, [("", None, lambda it: it.per_second)])
+    mpl.rcParams.update({"svg.hashsalt": all_findings[0].bench, "font.size": 9})
+    heights = [HEIGHT_OF_ROW * len(findings.sides) + HEIGHT_OF_REST for findings in all_findings]
+    figure, axes = pyplot.subplots(
+        len(heights),
+        3,
+        figsize=(WIDTH, sum(heights)),
+        sharey="row",
+        layout="constrained",
+        squeeze=False,
+        height_ratios=heights,
+    )
+    for findings, row in zip(all_findings, axes, strict=True):
+        _draw_row(row, findings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def _draw_row(axes: Sequence[Axes], findings: Findings) -> None:
+    of = f"{findings.unit}s per second"
+    title = f"{findings.title}: as many as it can"
+    _draw_panel(axes[0], title, of, findings, [("", None, lambda it: it.per_second)])
     cpu: Sequence[Series] = (
         ("application", None, lambda it: it.application_cpu),
         ("database", None, lambda it: it.database_cpu),
     )
-    _draw_panel(axes[1], "What a request costs", "µs of CPU", findings, cpu)
+    _draw_panel(axes[1], f"What a {findings.unit} costs", "µs of CPU", findings, cpu)
     axes[2].set_xscale("log")
     _draw_panel(axes[2], "How long 99 % wait at most", "ms, from when due", findings, _waits(findings))
     axes[0].set_yticks(range(len(findings.sides)), [side.title for side in findings.sides])
     axes[0].set_ylim(len(findings.sides) - 0.5, -0.5)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
 
 
 def _waits(findings: Findings) -> Sequence[Series]:

@@ -14,12 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import psutil
+
 from tests.benchmarks.cluster import cpu_seconds
 from tests.benchmarks.load.order import Call, Order, Outcome
 
 ROOT = Path(__file__).parents[2]
+HOST = "127.0.0.1"
 START_SECONDS = 60
+ANSWER_SECONDS = 120
 SECONDS_MAX = 600
+# Of what a server wrote before it ended, in characters.
+LOG_TOLD = 4_000
 # As many clients as the sides have connections to the database.
 CONNECTIONS = 8
 # Clients of an open loop, which may all wait at once and be refused by none.
@@ -86,14 +92,38 @@ class Server:
             headers=self.headers,
         )
         command = [sys.executable, "-m", "tests.benchmarks.load.generator"]
-        done = subprocess.run(
-            command, cwd=ROOT, input=order.to_json(), stdout=subprocess.PIPE, text=True, check=True, timeout=SECONDS_MAX
-        )
+        try:
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                input=order.to_json(),
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=SECONDS_MAX,
+            )
+        except subprocess.CalledProcessError as exc:
+            raise RuntimeError(f"No load could be given:\n{exc.stderr}\n{self._end_told()}") from exc
         return Outcome.from_json(done.stdout)
 
-    def cpu_seconds(self) -> float:
+    def _end_told(self) -> str:
+        """Say what became of the server."""
+        code = None if self._process is None else self._process.poll()
+        last = self.log.read_text(encoding="utf-8", errors="replace")[-LOG_TOLD:] if self.log.exists() else ""
+        return "It still runs." if code is None else f"It ended with {code}, and wrote:\n{last}"
+
+    @property
+    def pid(self) -> int:
         assert self._process is not None
-        return cpu_seconds(self._process.pid)
+        return self._process.pid
+
+    @property
+    def pids(self) -> list[int]:
+        """Its process and those that it started."""
+        return [self.pid, *(each.pid for each in psutil.Process(self.pid).children(recursive=True))]
+
+    def cpu_seconds(self) -> float:
+        return cpu_seconds(self.pid)
 
     def stop(self) -> None:
         """Kill the server with its workers: nothing is in flight any more, and an orderly end would take its time."""
@@ -105,4 +135,4 @@ class Server:
 
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((HOST, port)) == 0

@@ -5,6 +5,7 @@ A side says what its database is like (`ledger`), and how it is started on it.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -13,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks import pgbench
+from tests.benchmarks.bare import Bare
 from tests.benchmarks.cluster import Cluster, rows
 from tests.benchmarks.ledgers import (
     PEERS,
     PEERS_PYTHON,
+    PROGRAMS,
     ROOT,
     Hordak,
     Ledger,
@@ -31,8 +34,8 @@ from tests.benchmarks.peers import books, statement
 from tests.benchmarks.running import Running, Server
 from tests.own_postgresql import free_port
 
-PROGRAMS = Path(sys.executable).parent
 OURS = "myapp"
+CORES = len(os.sched_getaffinity(0))
 # The paths of pgledger's SQL files in the order to run them, which are not ours to bring along, apart as in PATH.
 PGLEDGER_VARIABLE = "MYAPP_BENCH_PGLEDGER"
 
@@ -56,6 +59,10 @@ class Side:
     start: Callable[[Setting], Running]
     # What it is asked for, where that is not what its bench asks all others for.
     calls: Callable[[], Sequence[Call]] | None = None
+    # Turns these into requests that can only be made once it runs, by asking it.
+    known: Callable[[Running, Sequence[Call]], Sequence[Call]] | None = None
+    # Whether it can also be asked at a rate, and its requests are as large as those of the others that are.
+    takes_rates: bool = True
     # Whether what it needs is there.
     is_here: Callable[[], bool] = lambda: True
 
@@ -74,16 +81,34 @@ def _served(
 
 
 def _ours(setting: Setting) -> Running:
+    return served_by(setting, lambda port: [str(PROGRAMS / "pserve"), "production.ini", f"http_port={port}"])
+
+
+def _ours_in_processes(setting: Setting) -> Running:
+    """As many processes as there are cores, behind one port."""
+    command = [str(PROGRAMS / "myapp"), "serve", "--processes", str(CORES), "production.ini"]
+    return served_by(setting, lambda port: [*command, f"http_port={port}"])
+
+
+def served_by(setting: Setting, command: Callable[[int], Sequence[str]]) -> Server:
     """The application as docs and README have it run: production.ini, an API key, and everything on."""
-    environment = ours_environment(setting.url)
+    port = free_port()
+    key = new_key(setting.url)
+    return _served(setting, port, command(port), ours_environment(setting.url), Authorization=f"Bearer {key}")
+
+
+def new_key(url: str) -> str:
+    """Make an API key that may record, and return it."""
     creating = ["keys", "create", "--ledger", books.LEDGER, "--scope", "write", "--ini", "production.ini"]
     made = subprocess.run(
-        [PROGRAMS / "myapp", *creating], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        [PROGRAMS / "myapp", *creating],
+        cwd=ROOT,
+        env=ours_environment(url),
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    key = made.stdout.splitlines()[-1]
-    port = free_port()
-    command = [str(PROGRAMS / "pserve"), "production.ini", f"http_port={port}"]
-    return _served(setting, port, command, environment, Authorization=f"Bearer {key}")
+    return made.stdout.splitlines()[-1]
 
 
 STARTER_INI = """
@@ -130,9 +155,17 @@ def _gunicorn(application: str, **more: str) -> Callable[[Setting], Running]:
     return start
 
 
-def _bare_statement(setting: Setting) -> Running:
-    ((ledger_id,),) = rows(setting.url, statement.LEDGER_ID)
-    return pgbench.Script(setting.cluster.programs / "pgbench", setting.url, pgbench.bare_statement(ledger_id))
+def _bare_statement(choice: str, clients: int = books.POOL_SIZE) -> Callable[[Setting], Running]:
+    def start(setting: Setting) -> Running:
+        ((ledger_id,),) = rows(setting.url, statement.LEDGER_ID)
+        script = pgbench.bare_statement(ledger_id, choice)
+        return pgbench.Script(setting.cluster.programs / "pgbench", setting.url, script, clients)
+
+    return start
+
+
+def _bare_loop(setting: Setting) -> Running:
+    return Bare(setting.url)
 
 
 def _pgledger(setting: Setting) -> Running:
@@ -148,8 +181,43 @@ STARTER_MODELS = Orm(f"{PEERS}.models", Path(sys.executable))
 BY_STATEMENT = Ours(unchecked=frozenset({"terms-agree"}))
 DJANGO = "django_project.wsgi:application"
 
+APPLICATION = Side(name=OURS, title="this application, all of it", ledger=Ours(), start=_ours)
+IN_PROCESSES = Side(
+    name="myapp-processes",
+    title=f"this application, in {CORES} processes",
+    ledger=Ours(),
+    start=_ours_in_processes,
+    is_here=lambda: importlib.util.find_spec("myapp.scripts.serve") is not None,
+)
+PGBENCH = Side(
+    name="pgbench-statement",
+    title="pgbench, our statement",
+    ledger=BY_STATEMENT,
+    start=_bare_statement(pgbench.UNIFORM),
+)
+PGBENCH_FOR_CORES = Side(
+    name="pgbench-statement",
+    title="pgbench, our statement",
+    ledger=BY_STATEMENT,
+    start=_bare_statement(pgbench.UNIFORM, books.POOL_SIZE * CORES),
+)
+PGBENCH_HOT = Side(
+    name="pgbench-hot",
+    title="pgbench, our statement, one account in each",
+    ledger=BY_STATEMENT,
+    start=_bare_statement(pgbench.HOT),
+)
+# Of batches, which pgbench cannot send.
+BARE = Side(
+    name="bare-statement",
+    title="our statement in a bare loop",
+    ledger=Ours(),
+    start=_bare_loop,
+    takes_rates=False,
+)
+
 ALL: Sequence[Side] = (
-    Side(name=OURS, title="this application, all of it", ledger=Ours(), start=_ours),
+    APPLICATION,
     Side(name="starter-orm", title="Pyramid starter, ORM", ledger=STARTER_MODELS, start=_starter("orm")),
     Side(
         name="fastapi-orm",
@@ -161,7 +229,7 @@ ALL: Sequence[Side] = (
     Side(
         name="flask-orm",
         title="Flask-SQLAlchemy, ORM",
-        ledger=Orm(f"{PEERS}.flask_orm"),
+        ledger=Orm(f"{PEERS}.models"),
         start=_gunicorn("flask_orm:app"),
         is_here=_peers_are_here,
     ),
@@ -199,7 +267,7 @@ ALL: Sequence[Side] = (
         start=_gunicorn(DJANGO, BENCH_BY_STATEMENT="yes"),
         is_here=_peers_are_here,
     ),
-    Side(name="pgbench-statement", title="pgbench, our statement", ledger=BY_STATEMENT, start=_bare_statement),
+    PGBENCH,
     Side(
         name="pgbench-pgledger",
         title="pgbench, pgledger's function",

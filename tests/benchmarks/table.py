@@ -16,7 +16,7 @@ def render(findings: Findings) -> str:
     parts = [f"### {findings.title}: as many as it can", _table(findings, None, _closed(findings))]
     for rate in findings.rates():
         parts += [f"### {findings.title}: {rate:g} a second", _table(findings, rate, _open(findings, rate))]
-    return "\n\n".join([*parts, _generator(findings), *_left_out(findings), *_faults(findings)]) + "\n"
+    return "\n\n".join([*parts, *_generator(findings), *_left_out(findings), *_faults(findings)]) + "\n"
 
 
 Columns = dict[str, Callable[[SideFindings], str]]
@@ -27,16 +27,27 @@ def _closed(findings: Findings) -> Columns:
         return lambda side: _spread([figure(each) for each in findings.of(side.name, None)], form, **more)
 
     return {
-        "per second": median(lambda each: each.per_second, "{:,.0f}", with_extremes=True),
+        f"{findings.unit}s per second": median(lambda each: each.per_second, "{:,.0f}", with_extremes=True),
         f"{findings.reference} is": lambda side: _ratio(findings, side, lambda each: each.per_second),
+        **_goal(findings),
         **_latencies(findings, None, ("p50", "p95", "p99")),
         "CPU µs: application": median(lambda each: each.application_cpu, "{:,.0f}"),
         "database": median(lambda each: each.database_cpu, "{:,.0f}"),
-        "WAL bytes": median(lambda each: each.per_request(each.wal_bytes), "{:,.0f}"),
-        "statements": lambda side: f"{side.statements:.3g}",
+        "WAL bytes": median(lambda each: each.per_unit(each.wal_bytes), "{:,.0f}"),
+        "statements": lambda side: f"{side.statements:.3g}" if side.statements else NOT_MEASURED,
         "not 2xx": lambda side: str(sum(each.outcome.refused for each in findings.of(side.name, None))),
         "holds": lambda side: "no" if side.violations else "yes",
     }
+
+
+def _goal(findings: Findings) -> Columns:
+    """Return the column of what is to be reached, if anything is."""
+
+    def told(side: SideFindings) -> str:
+        met = findings.meets(side.name)
+        return "" if met is None else f"≥ {findings.goals[side.name]:g} ×: {'yes' if met else 'no'}"  # noqa: RUF001
+
+    return {"goal": told} if findings.goals else {}
 
 
 def _open(findings: Findings, rate: float) -> Columns:
@@ -84,12 +95,14 @@ def _table(findings: Findings, rate: float | None, columns: Columns) -> str:
     return "\n".join(lines)
 
 
-def _generator(findings: Findings) -> str:
+def _generator(findings: Findings) -> list[str]:
     """Return what the generator took itself, so that one can see whether it was measured with the rest."""
     served = [each for each in findings.samples if each.application_cpu_seconds]
-    cpu = _spread([each.per_request(each.outcome.cpu_seconds) * MICROSECONDS for each in served], "{:,.0f} µs")
+    cpu = _spread([each.per_unit(each.outcome.cpu_seconds) * MICROSECONDS for each in served], "{:,.0f} µs")
     lag = _spread([each.outcome.lag for each in served if each.outcome.lag is not None], "{:,.1f} ms")
-    return f"The generator took {cpu} of CPU for a request; one of a hundred left it {lag} late or later."
+    if not served:
+        return []
+    return [f"The generator took {cpu} of CPU for a {findings.unit}; one of a hundred left it {lag} late or later."]
 
 
 def _left_out(findings: Findings) -> list[str]:

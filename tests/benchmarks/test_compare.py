@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.benchmarks import compare, sides
+from tests.benchmarks import sides, turns
 from tests.benchmarks.cluster import Cluster
-from tests.benchmarks.compare import Contestant, Turn, rounds
 from tests.benchmarks.load.order import Call, Outcome
 from tests.benchmarks.running import Load
+from tests.benchmarks.turns import Contestant, Turn, rounds
 
 
 @dataclass
@@ -70,11 +70,11 @@ class TestContestant:
 
     @pytest.mark.parametrize("recorded", [5, 6])
     def test_may_have_recorded_what_got_lost(self, recorded: int):
-        assert compare.miscounted(contestant(recorded, load(transactions=1))) == []
+        assert turns.miscounted(contestant(recorded, load(transactions=1))) == []
 
     @pytest.mark.parametrize("recorded", [4, 7])
     def test_must_not_have_recorded_less_or_more(self, recorded: int):
-        (told,) = compare.miscounted(contestant(recorded, load(transactions=1)))
+        (told,) = turns.miscounted(contestant(recorded, load(transactions=1)))
 
         assert told == f"{recorded} transactions are recorded, 5 were accepted and 1 lost"
 
@@ -96,8 +96,8 @@ class TestRounds:
 
 class TestRatesFor:
     def test_are_shares_of_what_the_slowest_does_in_round_figures(self):
-        assert compare.rates_for(71.3) == [18.0, 36.0]
-        assert compare.rates_for(1234.0) == [310.0, 620.0]
+        assert turns.rates_for(71.3) == [18.0, 36.0]
+        assert turns.rates_for(1234.0) == [310.0, 620.0]
 
-    def test_are_one_a_second_at_least(self):
-        assert compare.rates_for(0.0) == [1.0, 1.0]
+    def test_are_one_in_two_seconds_at_least(self):
+        assert turns.rates_for(0.0) == [0.5, 0.5]

@@ -9,6 +9,7 @@ import pytest
 from tests.benchmarks import table
 from tests.benchmarks.findings import Findings, Sample, SideFindings, Spread, interleaved, spread
 from tests.benchmarks.load.order import Outcome
+from tests.benchmarks.series import SeriesFindings
 
 LATENCY = {"p50": 10.0, "p95": 20.0, "p99": 30.0, "max": 40.0}
 
@@ -97,7 +98,7 @@ class TestSample:
         assert one.per_second == 200.0
         assert one.application_cpu == pytest.approx(1250.0)
         assert one.database_cpu == pytest.approx(625.0)
-        assert one.per_request(one.wal_bytes) == 1000.0
+        assert one.per_unit(one.wal_bytes) == 1000.0
 
 
 class TestFindings:
@@ -117,9 +118,9 @@ class TestTable:
     def test_has_a_row_for_each_side_that_was_measured_in_each_loop(self):
         ours, peer, open_ours, open_peer = rows(table.render(FOUND))
 
-        assert ours["per second"] == "130 (40–300)"  # noqa: RUF001
+        assert ours["requests per second"] == "130 (40–300)"  # noqa: RUF001
         assert ours["ours is"] == "1"
-        assert peer["per second"] == "60 (20–100)"  # noqa: RUF001
+        assert peer["requests per second"] == "60 (20–100)"  # noqa: RUF001
         assert peer["ours is"] == "2.50 × (2.50–2.50)"  # noqa: RUF001
         assert peer["p99 ms"] == "30.0"
         assert peer["WAL bytes"] == "1,000"
@@ -144,3 +145,54 @@ class TestTable:
         assert "- Peer: balances: 2 differ" in text
         assert "- Peer: 3 requests got no 2xx; the first: said no" in text
         assert rows(text)[1]["holds"] == "no"
+
+
+def batch_of(side: str, place: int, accepted: int, units: int) -> Sample:
+    return dataclasses.replace(sample(side, 0, place, accepted), units=units)
+
+
+BATCHES = dataclasses.replace(
+    FOUND,
+    goals={"peer": 3.0},
+    unit="transaction",
+    samples=[batch_of("ours", 0, 2, 100), batch_of("peer", 1, 50, 1), batch_of("ours", 2, 4, 100)],
+)
+
+
+class TestUnits:
+    def test_are_what_is_counted_and_compared(self):
+        assert [each.per_second for each in BATCHES.samples] == [100.0, 25.0, 200.0]
+        assert BATCHES.ratios("peer", None, lambda each: each.per_second) == [6.0]
+        assert BATCHES.samples[0].application_cpu == pytest.approx(2_500.0)
+
+        ours, _peer = rows(table.render(BATCHES))
+        assert ours["transactions per second"] == "150 (100–200)"  # noqa: RUF001
+
+
+class TestGoals:
+    def test_are_met_by_the_median(self):
+        assert BATCHES.meets("peer") is True
+        assert dataclasses.replace(BATCHES, goals={"peer": 6.1}).meets("peer") is False
+
+    def test_are_not_told_where_there_is_none_or_nothing_was_measured(self):
+        assert BATCHES.meets("ours") is None
+        assert dataclasses.replace(BATCHES, goals={"absent": 1.0}).meets("absent") is None
+
+    def test_have_a_column(self):
+        assert rows(table.render(BATCHES))[1]["goal"] == "≥ 3 ×: yes"  # noqa: RUF001
+        missed = dataclasses.replace(BATCHES, goals={"peer": 7.5})
+        assert rows(table.render(missed))[1]["goal"] == "≥ 7.5 ×: no"  # noqa: RUF001
+        assert "goal" not in rows(table.render(FOUND))[0]
+
+
+class TestSeries:
+    def test_survive_json(self):
+        found = SeriesFindings(bench="some", title="Some", parts=[FOUND, BATCHES])
+
+        assert SeriesFindings.from_json(found.to_json()) == found
+
+    def test_are_well_only_if_each_part_is(self):
+        broken = dataclasses.replace(FOUND, sides=[dataclasses.replace(FOUND.sides[0], violations=["no"])])
+
+        assert SeriesFindings(bench="some", title="Some", parts=[FOUND, BATCHES]).is_well()
+        assert not SeriesFindings(bench="some", title="Some", parts=[FOUND, broken]).is_well()

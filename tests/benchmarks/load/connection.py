@@ -6,21 +6,27 @@ import asyncio
 import re
 from collections.abc import Callable
 
+from tests.benchmarks.load.order import SUCCESS
+
 HEAD_END = b"\r\n\r\n"
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
+# Such an answer ends with its head, whatever length that tells.
+NO_BODY = (b"HTTP/1.1 304", b"HTTP/1.1 204")
+CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 CHUNKED_END = b"0\r\n\r\n"
 LOST = "lost"
 
-# What a connection tells: itself, the status, and the answer where it was no success.
+# What a connection tells: itself, the status, and the answer where it was not as expected.
 Answered = Callable[["Connection", str, bytes], None]
 
 
 class Connection(asyncio.Protocol):
     """A connection is free, or waits for one answer; `answered` is told of each, and of one that got lost."""
 
-    def __init__(self, answered: Answered) -> None:
+    def __init__(self, answered: Answered, expected: str = SUCCESS) -> None:
         self._answered = answered
+        self._expected = expected
         self._transport: asyncio.Transport | None = None
         self._received = b""
         # Of the whole answer, once its head is there.
@@ -33,10 +39,14 @@ class Connection(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
-    def send(self, request: bytes, since: float) -> None:
+    @property
+    def _transport_now(self) -> asyncio.Transport:
         assert self._transport is not None
+        return self._transport
+
+    def send(self, request: bytes, since: float) -> None:
         self.is_busy, self.since = True, since
-        self._transport.write(request)
+        self._transport_now.write(request)
 
     def close(self) -> None:
         self.is_busy = False
@@ -55,7 +65,10 @@ class Connection(asyncio.Protocol):
         if is_whole and self.is_busy:
             self._received, self._length, self.is_busy = b"", None, False
             status = data[9:12].decode()
-            self._answered(self, status, b"" if status.startswith("2") else data)
+            if CLOSE.search(data, 0, data.find(HEAD_END)):
+                # As the server does. What is sent next goes over a new one, and waits for it.
+                self._transport_now.close()
+            self._answered(self, status, b"" if status.startswith(self._expected) else data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -72,5 +85,7 @@ def _length(data: bytes) -> int | None:
         return None
     if CHUNKED.search(data, 0, end):
         return -1
+    if data.startswith(NO_BODY):
+        return end + len(HEAD_END)
     found = LENGTH.search(data, 0, end)
     return end + len(HEAD_END) + (int(found[1]) if found else 0)

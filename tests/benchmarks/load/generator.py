@@ -8,6 +8,7 @@ counts from when its request was due, also where every connection was busy then.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import selectors
 import sys
@@ -40,6 +41,7 @@ class Run:
         self._sent = 0
         self._began = self._answered_at = loop.time()
         self._is_over = False
+        self._has_lost = asyncio.Event()
         self.latencies: list[float] = []
         self.lags: list[float] = []
         self.statuses: Counter[str] = Counter()
@@ -62,7 +64,7 @@ class Run:
         for each in self._connections:
             self._send_next(each)
         while self._loop.time() < self._began + self._order.seconds and not self._is_over:
-            await asyncio.sleep(TURN_SECONDS)
+            await self._pause(TURN_SECONDS)
             await self._mend()
 
     async def _open(self, rate: float) -> None:
@@ -74,7 +76,7 @@ class Run:
             # Had none been free, the lag were the server's: it is in the latency.
             self.lags += lags
             wait = self._began + schedule.due(ready, rate) - self._loop.time()
-            await asyncio.sleep(max(min(wait, TURN_SECONDS), 0.0) if ready < self._total else TURN_SECONDS)
+            await self._pause(min(wait, TURN_SECONDS) if ready < self._total else TURN_SECONDS)
             await self._mend()
         for number in range(self._sent, self._total):
             self._give_up(self._began + schedule.due(number, rate))
@@ -120,19 +122,19 @@ class Run:
         if connection.is_open:
             connection.send(next(self._requests), since)
         else:
-            # Closed while it was idle: what a client would send over another is late, and not lost.
-            self._lost.add(connection)
+            # Closed while it was idle, or after an answer: what a client sends over another is late, and not lost.
             connection.since = since
+            self._lose(connection)
 
     def _answered(self, connection: Connection, status: str, answer: bytes) -> None:
         self._answered_at = self._loop.time()
         self.latencies.append((self._answered_at - connection.since) * MILLISECONDS)
         self.statuses[status] += 1
-        if not status.startswith("2"):
+        if not status.startswith(self._order.expected):
             self.first_refusal = self.first_refusal or answer.decode(errors="replace")
         if status == LOST:
             connection.since = 0.0
-            self._lost.add(connection)
+            self._lose(connection)
         else:
             self._next(connection)
 
@@ -142,12 +144,26 @@ class Run:
 
     async def _connect(self) -> Connection:
         _transport, connection = await self._loop.create_connection(
-            lambda: Connection(self._answered), HOST, self._order.port
+            lambda: Connection(self._answered, self._order.expected), HOST, self._order.port
         )
         return connection
 
+    def _lose(self, connection: Connection) -> None:
+        self._lost.add(connection)
+        self._has_lost.set()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until there is something to mend."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._has_lost.wait()
+
     async def _mend(self) -> None:
         """Connect anew in place of what was lost, and send what was to be sent over it."""
+        self._has_lost.clear()
         while self._lost:
             old = self._lost.pop()
             new = self._connections[self._connections.index(old)] = await self._connect()
@@ -159,10 +175,10 @@ class Run:
 
 def requests(order: Order) -> Iterator[bytes]:
     """Yield the bytes of one request after the other, around and around."""
-    common = f" HTTP/1.1\r\nHost: {HOST}:{order.port}\r\n"
-    common += "".join(f"{name}: {value}\r\n" for name, value in order.headers.items())
     prepared = []
     for call in order.calls:
+        common = f" HTTP/1.1\r\nHost: {HOST}:{order.port}\r\n"
+        common += "".join(f"{name}: {value}\r\n" for name, value in {**order.headers, **call.headers}.items())
         if call.body is None:
             prepared.append((f"GET {call.path}{common}\r\n".encode(), None))
         else:
@@ -187,6 +203,7 @@ def main() -> None:
         cpu_seconds=time.process_time() - spent,
         lag=percentiles.percentile(sorted(run.lags), 0.99) if run.lags else None,
         first_refusal=run.first_refusal,
+        expected=order.expected,
     )
     sys.stdout.write(outcome.to_json())
 

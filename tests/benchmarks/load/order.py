@@ -10,17 +10,23 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+# What the status of an answer begins with where all went well.
+SUCCESS = "2"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """One request; with a `body` it is a POST that carries an idempotency key of its own.
 
-    It records `transactions` when it is accepted, as many as every other of its order.
+    It records `transactions` when it is accepted, and is when the status begins as `expected`, like every other of its
+    order.
     """
 
     path: str
     body: str | None = None
     transactions: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    expected: str = SUCCESS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +43,12 @@ class Order:
     # A closed loop may also end after so many requests.
     requests_max: int | None = None
     # For what is in flight, or still waiting to be sent, when the time is over.
-    patience_seconds: float = 10.0
+    patience_seconds: float = 60.0
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def expected(self) -> str:
+        return self.calls[0].expected
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self))
@@ -60,16 +70,19 @@ class Outcome:
     cpu_seconds: float
     # How much later than due the generator sent what no connection kept waiting, p99; only in an open loop.
     lag: float | None
-    # The first answer that was no success, for whoever looks for the reason.
+    # The first answer that was not as expected, for whoever looks for the reason.
     first_refusal: str | None
+    expected: str = SUCCESS
+    # Transactions that were recorded meanwhile beside what was asked for.
+    beside: int = 0
 
     @property
     def accepted(self) -> int:
-        return sum(count for status, count in self.statuses.items() if status.startswith("2"))
+        return sum(count for status, count in self.statuses.items() if status.startswith(self.expected))
 
     @property
     def refused(self) -> int:
-        """How many got something else than a 2xx, or nothing."""
+        """How many got something else than was expected, or nothing."""
         return sum(self.statuses.values()) - self.accepted
 
     @property

@@ -45,6 +45,8 @@ class Answering(BaseHTTPRequestHandler):
             return
         body = b"said no" if self.path == "/refuse" else b"done" * 100
         self.send_response(409 if self.path == "/refuse" else 201)
+        if self.path == "/close":
+            self.send_header("Connection", "close")
         if self.path == "/chunks":
             self.send_header("Transfer-Encoding", "chunked")
             body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
@@ -107,6 +109,11 @@ class TestClosedLoop:
 
         assert outcome.statuses == {"201": 20, "lost": 10}
         assert outcome.lost == 10
+
+    def test_loses_nothing_where_the_server_closes_after_an_answer(self, server: ThreadingHTTPServer):
+        outcome = carry_out(server, "/close", requests_max=30)
+
+        assert outcome.statuses == {"201": 30}
 
     def test_ends_when_its_time_is_over(self, server: ThreadingHTTPServer):
         outcome = carry_out(server, "/a", seconds=0.3)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from tests.benchmarks.peers import books
+from tests.benchmarks.peers import books, models, validation
 from tests.benchmarks.peers.fastapi_schemas import AccountBalance, Recorded, RecordedPosting, WantedTransaction
-from tests.benchmarks.peers.models import Account, Posting, Transaction
 
 engine = create_async_engine(books.url("asyncpg"), pool_size=books.POOL_SIZE, max_overflow=0)
 Session = async_sessionmaker(engine, expire_on_commit=False)
@@ -26,20 +26,15 @@ async def opened_session() -> AsyncIterator[AsyncSession]:
 SessionDep = Annotated[AsyncSession, Depends(opened_session)]
 
 
+@app.exception_handler(validation.Invalid)
+async def refuse(_request: Request, exc: validation.Invalid) -> JSONResponse:
+    return JSONResponse({"detail": str(exc)}, 422)
+
+
 @app.post(f"/v1/ledgers/{books.LEDGER}/transactions", status_code=201)
 async def record(wanted: WantedTransaction, session: SessionDep) -> Recorded:
-    paths = {posting.account for posting in wanted.postings}
-    locked = select(Account).where(Account.path.in_(paths)).order_by(Account.id).with_for_update()
-    accounts = {account.path: account for account in await session.scalars(locked)}
-    if missing := paths - accounts.keys():
-        raise HTTPException(422, f"Unknown accounts: {', '.join(sorted(missing))}")
-    transaction = Transaction(description=wanted.description)
-    for posting in wanted.postings:
-        account = accounts[posting.account]
-        account.balance += posting.amount
-        transaction.postings.append(
-            Posting(account=account, amount=posting.amount, currency=posting.currency, balance=account.balance)
-        )
+    accounts = await session.scalars(models.locked(wanted.postings))
+    transaction = models.transfer(accounts, wanted.description, wanted.postings)
     session.add(transaction)
     await session.commit()
     return Recorded(
@@ -54,7 +49,7 @@ async def record(wanted: WantedTransaction, session: SessionDep) -> Recorded:
 
 @app.get(f"/v1/ledgers/{books.LEDGER}/accounts/{{path}}/balance")
 async def balance(path: str, session: SessionDep) -> AccountBalance:
-    account = await session.scalar(select(Account).where(Account.path == path))
+    account = await session.scalar(select(models.Account).where(models.Account.path == path))
     if account is None:
         raise HTTPException(404, "No such account")
     return AccountBalance(account=account.path, balance=account.balance)

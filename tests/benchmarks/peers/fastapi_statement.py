@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from tests.benchmarks.peers import books, statement
 from tests.benchmarks.peers.fastapi_schemas import Recorded, RecordedPosting, WantedTransaction
 
+STATEMENT = statement.given()
+
 engine = create_async_engine(books.url("asyncpg"), pool_size=books.POOL_SIZE, max_overflow=0)
 
 
@@ -28,14 +30,14 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post(f"/v1/ledgers/{books.LEDGER}/transactions", status_code=201)
 async def record(wanted: WantedTransaction) -> Recorded:
-    lines = [statement.line(each.account, each.currency, each.debit, each.credit) for each in wanted.postings]
+    lines = statement.lines(wanted.postings)
     values = statement.parameters(app.state.ledger_id, lines, wanted.description, datetime.now(UTC))
     async with engine.begin() as connection:
-        arguments = tuple(values[name] for name in statement.NAMES)
-        row = (await connection.exec_driver_sql(statement.NUMBERED, arguments)).one()
-        if not row.transaction_count:
+        found = await connection.exec_driver_sql(STATEMENT.numbered_text, STATEMENT.numbered(values))
+        answer = statement.judged(found.scalar_one())
+        if not answer.transaction_count:
             raise HTTPException(422, "Not recorded")
-    moved = statement.balances(row.ranks, row.balances)
+    moved = statement.balances(answer)
     return Recorded(
         id=str(values["ids"][0]),
         description=wanted.description,

@@ -12,6 +12,8 @@ from flask_sqlalchemy import SQLAlchemy
 
 from tests.benchmarks.peers import books, statement, validation
 
+STATEMENT = statement.given()
+
 db = SQLAlchemy()
 app = Flask(__name__)
 app.config["SQLALCHEMY_DATABASE_URI"] = books.url("psycopg")
@@ -32,10 +34,11 @@ def ledger_id() -> UUID:
 @app.post(f"/v1/ledgers/{books.LEDGER}/transactions")
 def record() -> ResponseReturnValue:
     description, postings = validation.transaction(request.get_json())
-    lines = [statement.line(each.account, each.currency, each.debit, each.credit) for each in postings]
+    lines = statement.lines(postings)
     values = statement.parameters(ledger_id(), lines, description, datetime.now(UTC), integers=statement.as_text)
-    row = db.session.connection().exec_driver_sql(statement.NAMED, values).one()
-    if not row.transaction_count:
+    found = db.session.connection().exec_driver_sql(STATEMENT.text, STATEMENT.named(values)).scalar_one()
+    answer = statement.judged(found)
+    if not answer.transaction_count:
         raise validation.Invalid("not recorded")
     db.session.commit()
-    return statement.answer(values, lines, row.ranks, row.balances), 201
+    return statement.told(values, lines, answer), 201

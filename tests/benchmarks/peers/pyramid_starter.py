@@ -19,8 +19,7 @@ from pyramid.router import Router
 from sqlalchemy.orm import Session, sessionmaker
 from transaction import TransactionManager
 
-from tests.benchmarks.peers import books, statement, validation
-from tests.benchmarks.peers.models import Account, Posting, Transaction
+from tests.benchmarks.peers import books, models, statement, validation
 
 
 def main(global_config: Mapping[str, str], **settings: str) -> Router:
@@ -66,43 +65,30 @@ def refuse(exc: validation.Invalid, request: Request) -> Mapping[str, str]:
 
 def record_by_orm(request: Request) -> Mapping[str, object]:
     description, postings = validation.transaction(request.json_body)
-    paths = {posting.account for posting in postings}
-    locked = sa.select(Account).where(Account.path.in_(paths)).order_by(Account.id).with_for_update()
-    accounts = {account.path: account for account in request.dbsession.scalars(locked)}
-    if missing := paths - accounts.keys():
-        raise validation.Invalid(f"unknown accounts: {', '.join(sorted(missing))}")
-    transaction = Transaction(description=description)
-    for posting in postings:
-        account = accounts[posting.account]
-        account.balance += posting.amount
-        transaction.postings.append(
-            Posting(account=account, amount=posting.amount, currency=posting.currency, balance=account.balance)
-        )
+    accounts = request.dbsession.scalars(models.locked(postings))
+    transaction = models.transfer(accounts, description, postings)
     request.dbsession.add(transaction)
     request.dbsession.flush()
     request.response.status_int = 201
-    return {
-        "id": transaction.id,
-        "description": transaction.description,
-        "postings": [
-            {"account": each.account.path, "amount": str(each.amount), "balance": str(each.balance)}
-            for each in transaction.postings
-        ],
-    }
+    return models.answer(transaction)
 
 
 def record_by_statement(request: Request) -> Mapping[str, object]:
     description, postings = validation.transaction(request.json_body)
-    lines = [statement.line(each.account, each.currency, each.debit, each.credit) for each in postings]
-    ledger = ledger_id(request.dbsession.get_bind())
+    lines = statement.lines(postings)
+    ledger, given = ledger_id(request.dbsession.get_bind()), given_statement()
     values = statement.parameters(ledger, lines, description, datetime.now(UTC), integers=statement.as_text)
-    row = request.dbsession.connection().exec_driver_sql(statement.NAMED, values).one()
-    if not row.transaction_count:
+    found = request.dbsession.connection().exec_driver_sql(given.text, given.named(values)).scalar_one()
+    answer = statement.judged(found)
+    if not answer.transaction_count:
         raise validation.Invalid("not recorded")
     # zope.sqlalchemy commits what the ORM has seen change, or what it is told of.
     zope.sqlalchemy.mark_changed(request.dbsession)
     request.response.status_int = 201
-    return statement.answer(values, lines, row.ranks, row.balances)
+    return statement.told(values, lines, answer)
+
+
+given_statement = functools.cache(statement.given)
 
 
 @functools.cache
@@ -112,7 +98,7 @@ def ledger_id(engine: sa.Engine) -> UUID:
 
 
 def balance(request: Request) -> Mapping[str, str]:
-    query = sa.select(Account).where(Account.path == request.matchdict["path"])
+    query = sa.select(models.Account).where(models.Account.path == request.matchdict["path"])
     account = request.dbsession.scalars(query).one_or_none()
     if account is None:
         raise HTTPNotFound

@@ -1,38 +1,83 @@
 """The application's one statement, for those who are given nothing else of it: a transaction of two lines or more.
 
-The text is the application's own file, `myapp/ledger/sql/record.sql`, without its comments; what goes in is a plan of
-a transaction that names no account twice, carries no idempotency key, and is effective now. Standard library only.
+The text is the one that the application sends, which is short enough for psycopg to remember, and comes by the
+environment; what goes in is a plan of a transaction that names no account twice, carries no idempotency key, and is
+effective now. Standard library only.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
-FILE = Path(__file__).parents[3] / "myapp" / "ledger" / "sql" / "record.sql"
+VARIABLE = "BENCH_STATEMENT"
 PARAMETER = re.compile(r"%\((\w+)\)s")
 # Of accounts whose balance grows with debits, which all accounts of the benches are.
 EXPONENT = 2
 PERIODS = ("day", "month")
 
-# Rows of balances as JSON, read already or not, as the driver has it.
-Found = str | Sequence[Mapping[str, int]]
 Integers = Callable[[list[int]], object]
 
-# With the names of the application's parameters, for psycopg.
-NAMED = " ".join(re.sub(r"--.*", "", FILE.read_text(encoding="utf-8")).split())
-NAMES = tuple(dict.fromkeys(PARAMETER.findall(NAMED)))
-# The same with places, for asyncpg.
-NUMBERED = PARAMETER.sub(lambda found: f"${NAMES.index(found[1]) + 1}", NAMED)
-
 LEDGER_ID = "SELECT id FROM ledgers WHERE name = 'bench'"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The text as psycopg takes it, and what each parameter is called in it."""
+
+    text: str
+    names: Mapping[str, str]
+
+    def named(self, values: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the parameters for psycopg."""
+        return {self.names[name]: value for name, value in values.items()}
+
+    @functools.cached_property
+    def numbered_text(self) -> str:
+        """The same with places, for asyncpg."""
+        places = {name: place for place, name in enumerate(self.names.values(), start=1)}
+        return PARAMETER.sub(lambda found: f"${places[found[1]]}", self.text)
+
+    def numbered(self, values: Mapping[str, object]) -> tuple[object, ...]:
+        """Return the parameters for asyncpg."""
+        return tuple(values[name] for name in self.names)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def given() -> Statement:
+    """Return the statement that the environment has."""
+    return Statement(**json.loads(os.environ[VARIABLE]))
+
+
+class Answer(NamedTuple):
+    """What the statement answers: its counts, and for each line the place of its balance among all of them."""
+
+    is_ours: bool
+    account_count: int
+    transaction_count: int
+    types: Sequence[str] | None
+    ranks: Sequence[int] | None
+    balances: Sequence[Mapping[str, int]] | None
+
+
+class Posting(Protocol):
+    """A line as it was asked for: a debit or a credit."""
+
+    account: str
+    currency: str
+    debit: Decimal | None
+    credit: Decimal | None
 
 
 @dataclass(frozen=True)
@@ -44,10 +89,13 @@ class Line:
     amount: int
 
 
-def line(account: str, currency: str, debit: Decimal | None, credit: Decimal | None) -> Line:
-    """Return a line from amounts as they are written."""
-    amount = debit if debit is not None else -(credit or Decimal())
-    return Line(account, currency, int(amount.scaleb(EXPONENT)))
+def lines(postings: Iterable[Posting]) -> list[Line]:
+    """Return the lines from amounts as they are written."""
+    return [Line(each.account, each.currency, _smallest_units(each)) for each in postings]
+
+
+def _smallest_units(of: Posting) -> int:
+    return int((of.debit if of.debit is not None else -(of.credit or Decimal())).scaleb(EXPONENT))
 
 
 def text(amount: int) -> str:
@@ -120,21 +168,25 @@ def as_text(values: list[int]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def balances(ranks: Sequence[int], found: Found) -> list[str]:
+def judged(found: object) -> Answer:
+    """Return the answer from its one value, read already or not, as the driver has it."""
+    of = json.loads(found) if isinstance(found, str) else found
+    assert isinstance(of, list)
+    return Answer(*of)
+
+
+def balances(of: Answer) -> list[str]:
     """Return the balance that each line led to."""
-    by_rank = json.loads(found) if isinstance(found, str) else found
-    moved = [by_rank[rank - 1] for rank in ranks]
+    moved = [(of.balances or [])[rank - 1] for rank in of.ranks or []]
     return [text(each["debits_posted"] - each["credits_posted"]) for each in moved]
 
 
-def answer(
-    values: Mapping[str, object], lines: Sequence[Line], ranks: Sequence[int], found: Found
-) -> dict[str, object]:
+def told(values: Mapping[str, object], lines: Sequence[Line], of: Answer) -> dict[str, object]:
     """Return the recorded transaction as plain values, for those who encode them themselves."""
     (new_id,), (description,) = values["ids"], values["descriptions"]
     postings = [
         {"account": each.account, "amount": text(each.amount), "balance": balance}
-        for each, balance in zip(lines, balances(ranks, found), strict=True)
+        for each, balance in zip(lines, balances(of), strict=True)
     ]
     return {"id": str(new_id), "description": description, "postings": postings}
 

