@@ -38,6 +38,12 @@ class Task(WSGITask):  # type: ignore[misc]
             self.request.headers["CONNECTION"] = "close"
         return Head(super().build_response_header())
 
+    def set_close_on_finish(self) -> None:
+        """Close after this answer; but not for its lack of a length alone, where it has no body either (204, 304)."""
+        is_wished = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or is_wished or self.version == "1.0":
+            super().set_close_on_finish()
+
     def finish(self) -> None:
         """Send what has to be sent of an answer without a body."""
         super().finish()

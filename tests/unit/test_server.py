@@ -44,6 +44,9 @@ class Slow:
         self.was_ending.append(environ["myapp.shutting_down"].is_set())
         self.was_leaving.append(environ["myapp.leaving"].is_set())
         self.finished.append(path)
+        if path.startswith(("/204", "/304")):
+            start_response(f"{path[1:4]} Nothing", [])
+            return []
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
 
@@ -137,6 +140,34 @@ def wait_until_refused(port: int, host: str = HOST) -> None:
                 return
         time.sleep(0.01)
     pytest.fail("the server went on accepting")
+
+
+class TestAnswers:
+    def test_go_out_whole(self, serve: Serve):
+        served = serve()
+        with closing(served.connect()) as client:
+            client.sendall(request("/whole"))
+            # What arrives together was sent together.
+            assert client.recv(65536).endswith(b"/whole")
+
+    @pytest.mark.parametrize("status", ["204", "304"])
+    def test_without_a_body_leave_the_connection_open(self, serve: Serve, status: str):
+        served = serve()
+        with closing(served.connect()) as client:
+            client.sendall(request(f"/{status}"))
+            answer = read_answer(client, "\r\n\r\n")
+            client.sendall(request("/next", headers="Connection: close\r\n"))
+            following = read_all(client)
+        assert answer.startswith(f"HTTP/1.1 {status}")
+        assert "Connection" not in answer
+        assert following.endswith("/next")
+
+    @pytest.mark.parametrize(("version", "headers"), [("1.0", ""), ("1.1", "Connection: close\r\n")])
+    def test_without_a_body_close_it_where_the_client_wants_that(self, serve: Serve, version: str, headers: str):
+        served = serve()
+        with closing(served.connect()) as client:
+            client.sendall(request("/304", version=version, headers=headers))
+            assert "\r\nConnection: close\r\n" in read_all(client)
 
 
 class TestEnd:
