@@ -41,7 +41,7 @@ from myapp.server.loop import Server
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 # How long a thread may run on while others want to; shorter than Python's own, for the threads here run in short bursts
-# between two waits for the database. See docs/performance.md.
+# between two waits for the database. See docs/decisions/0028-threads-sockets-and-garbage.md.
 SWITCH_SECONDS = 0.001
 # After how many new objects Python looks for garbage in cycles. A request leaves little of it, and a batch makes more
 # objects than Python's own 700, none of them garbage before its end.
