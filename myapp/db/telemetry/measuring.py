@@ -1,9 +1,9 @@
 """Fill in the report of each unit of work: listeners on the engine and on the class of sessions, none per session.
 
 Note [Whose statements]
-What the session layer sends on its own account (BEGIN with its bounds, the deadline once more) is sent from within a
-listener, while something that is measured is under way already. So a statement of the application's is one that begins
-at depth 0. The time of the others is database time all the same.
+What the session layer sends on its own account goes past SQLAlchemy with the driver, or is sent from within a listener
+(SQLite's BEGIN, the first word to a replica), while something that is measured is under way already. So a statement of
+the application's is one that begins at depth 0. The time of the others is database time all the same.
 """
 
 from __future__ import annotations
