@@ -13,7 +13,8 @@ One of several processes behind a port (`myapp.processes`) serves the sockets it
 the others make up for: doors closed → who is connected is served for drain_seconds and told to go → finished as above.
 
     settings, signals, what the process is set to   here
-    waitress's loop, and its end                    loop
+    the loop, and its end                           loop
+    who waits for what                              watch
     one connection and its answers                  connections
     the threads                                     workers
 """

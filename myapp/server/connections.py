@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # What is used of waitress is not in its documentation; constraints.txt pins it, and tests/unit/test_server.py holds it
 # to what is expected here.
 from waitress.channel import HTTPChannel
 from waitress.task import WSGITask
+
+if TYPE_CHECKING:
+    from myapp.server.watch import Watch
 
 _ESCAPES = {number: f"%{number:02X}" for number in (*range(32), 127)}
 
@@ -57,6 +61,28 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     # When the client had last taken what there was.
     caught_up_at = 0.0
     _head = b""
+    # Whether the system did not take all that a worker thread had to send.
+    _is_left = False
+
+    def __init__(self, server: Any, *arguments: Any, map: Watch) -> None:  # noqa: A002 - waitress calls it so
+        super().__init__(copy.copy(server), *arguments, map=map)
+        self._watch = map
+        # What would wake the whole loop, to ask every connection.
+        self.server.pull_trigger = self._leave_to_loop
+        self.changed()
+
+    def changed(self) -> None:
+        """Have the loop wait for what this connection waits for now; any thread may call it."""
+        self._watch.ask(self)
+
+    def writable(self) -> bool:
+        """Say whether the loop has something to send, which no worker thread is about to."""
+        is_left = self.total_outbufs_len and (self._is_left or not self.requests)
+        return bool(is_left or self.will_close or self.close_when_flushed)
+
+    def _leave_to_loop(self) -> None:
+        self._is_left = self.total_outbufs_len > 0
+        self.changed()
 
     @property
     def is_idle(self) -> bool:
@@ -80,8 +106,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         if head:
             super().write_soon(head)
 
-    def writable(self) -> bool:
-        """Say whether there is something to send; give up a client that takes nothing of it for `channel_timeout`.
+    def look(self) -> None:
+        """Give up a client that takes nothing of what there is for it for `channel_timeout`; called once a second.
 
         waitress would wait for it, and the worker thread that makes the answer with it, for as long as it stays.
         """
@@ -91,5 +117,3 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         # Not by its last activity alone: an answer may begin after a long silence.
         if now - max(self.caught_up_at, self.last_activity) > self.adj.channel_timeout:
             self.handle_close()
-            return False
-        return bool(super().writable())

@@ -1,4 +1,4 @@
-"""waitress's server in a loop of our own, which ends in steps: see the package."""
+"""The loop around waitress's sockets, which ends in steps: see the package."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from waitress.utilities import logger
 from myapp import settings
 from myapp.processes import tally
 from myapp.server.connections import Channel, OneLine
+from myapp.server.watch import Watch
 from myapp.server.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ LEAVING = "myapp.leaving"
 LINGER_SECONDS = 0.5
 # What an idle worker thread takes to end, generously.
 WORKER_END_SECONDS = 0.2
+# How often connections are looked at whose time may have come.
+LOOK_SECONDS = 1.0
 # What an idle process takes to accept, generously.
 YIELD_SECONDS = 0.001
 
@@ -52,21 +55,21 @@ class Server:
         self._tally = tally
         self._ending = threading.Event()
         self._leaving = threading.Event()
-        # Everything that the loop looks after: listening sockets, connections, and the pipes that wake it.
-        self._map: dict[int, wasyncore.dispatcher] = {}
+        self._watch = Watch()
+        self._look_at = 0.0
         seen = {SHUTTING_DOWN: self._ending, LEAVING: self._leaving}
         self._workers = Workers()
-        server = create_server(_telling(application, seen), map=self._map, _dispatcher=self._workers, **adjustments)
+        server = create_server(_telling(application, seen), map=self._watch, _dispatcher=self._workers, **adjustments)
         self._adjustments = server.adj
         self._workers.set_thread_count(server.adj.threads)
-        self._waker = trigger(self._map)
-        self._doors = [each for each in self._map.values() if isinstance(each, BaseWSGIServer)]
+        self._waker = trigger(self._watch)
+        self._doors = [each for each in self._watch.values() if isinstance(each, BaseWSGIServer)]
         for door in self._doors:
             door.is_leaving = self.is_leaving
             door.channel_class = Channel
             door.handle_accept = partial(self._accept, door)
         # All that is not a connection.
-        self._fixtures = len(self._map)
+        self._fixtures = len(self._watch)
         logger.addFilter(_ONE_LINE)
         server.print_listen("Serving on http://{}:{}")
 
@@ -112,9 +115,18 @@ class Server:
     def _turn(self, seconds: float) -> None:
         """Do what the sockets are ready for; wait for that at most as long as given."""
         if self._tally and not self.is_leaving():
-            self._tally.set(len(self._map) - self._fixtures)
-        timeout = min(seconds, self._adjustments.asyncore_loop_timeout)
-        wasyncore.loop(timeout=timeout, use_poll=self._adjustments.asyncore_use_poll, map=self._map, count=1)
+            self._tally.set(len(self._watch) - self._fixtures)
+        if (now := time.monotonic()) >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            for channel in self._channels():
+                channel.look()
+            self._watch.ask_all()
+        before = len(self._watch)
+        self._watch.turn(min(seconds, self._adjustments.asyncore_loop_timeout))
+        if len(self._watch) < before:
+            # At `connection_limit` they had stopped accepting.
+            for door in self._doors:
+                self._watch.ask(door)
 
     def _accept(self, door: BaseWSGIServer) -> None:
         # With the others it is a matter of luck who gets a connection, unless one who has more hesitates.
@@ -140,6 +152,7 @@ class Server:
             if now >= patience:
                 for channel in channels:
                     channel.will_close = channel.will_close or channel.is_idle
+                    channel.changed()
             self._turn((patience if now < patience else deadline) - now)
 
     def _stop_workers(self, deadline: float) -> None:
@@ -153,10 +166,10 @@ class Server:
             log.info("Shut down: every request was finished")
         # A worker that was cut off may still write to what would be closed here; that is left to the exit.
         if not self._workers.threads:
-            wasyncore.close_all(self._map)
+            self._watch.close()
 
     def _channels(self) -> list[Channel]:
-        return [each for each in self._map.values() if isinstance(each, Channel)]
+        return [each for each in self._watch.values() if isinstance(each, Channel)]
 
 
 def _telling(application: WSGIApplication, told: Mapping[str, threading.Event]) -> WSGIApplication:

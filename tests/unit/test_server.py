@@ -6,10 +6,12 @@ import logging
 import re
 import signal
 import socket
+import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +20,12 @@ import pytest
 from myapp import server, settings
 from myapp.db import engine as engines
 from myapp.server import loop
+from myapp.server.connections import Channel
+from myapp.server.watch import Watch
 
 WAIT_SECONDS = 10
+# More than the system takes for a client that reads nothing.
+LARGE_BYTES = 32 * 1024 * 1024
 HOST = "127.0.0.1"
 
 
@@ -35,6 +41,9 @@ class Slow:
 
     def __call__(self, environ, start_response):
         path = environ["PATH_INFO"]
+        if path == "/large":
+            start_response("200 OK", [("Content-Length", str(LARGE_BYTES))])
+            return (b"x" * 65536 for _ in range(LARGE_BYTES // 65536))
         if path.startswith("/broken"):
             raise RuntimeError
         if path == "/slow":
@@ -79,13 +88,18 @@ def serve(caplog: pytest.LogCaptureFixture) -> Iterator[Serve]:
     started: list[Served] = []
 
     def start(
-        *, run: bool = True, listen: str | None = None, lookahead: int = 0, tally: Counts | None = None, **wanted: float
+        *,
+        run: bool = True,
+        listen: str | None = None,
+        adjusted: Mapping[str, object] | None = None,
+        tally: Counts | None = None,
+        **wanted: float,
     ) -> Served:
         port = free_port()
         application = Slow()
         # So long that nothing happens in time unless the loop is woken for it.
         adjustments = {"listen": listen or f"{HOST}:{port}", "asyncore_loop_timeout": 2 * WAIT_SECONDS}
-        adjustments["channel_request_lookahead"] = lookahead
+        adjustments |= adjusted or {}
         made = server.Server(application, settings.Server(**wanted), adjustments, tally=tally)
         started.append(Served(made, application, port, threading.Thread(target=made.run, daemon=True)))
         if run:
@@ -104,6 +118,12 @@ def serve(caplog: pytest.LogCaptureFixture) -> Iterator[Serve]:
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a connection for idle as soon as the doors are closed."""
     monkeypatch.setattr(loop, "LINGER_SECONDS", 0)
+
+
+@pytest.fixture
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look ten times a second whose time has come."""
+    monkeypatch.setattr(loop, "LOOK_SECONDS", 0.1)
 
 
 def free_port() -> int:
@@ -170,6 +190,118 @@ class TestAnswers:
             assert "\r\nConnection: close\r\n" in read_all(client)
 
 
+class TestWatch:
+    @pytest.fixture
+    def turns(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        """Return when the loop began a turn."""
+        begun: list[float] = []
+        turn = Watch.turn
+
+        def noting(watch: Watch, seconds: float) -> None:
+            begun.append(time.monotonic())
+            turn(watch, seconds)
+
+        monkeypatch.setattr(Watch, "turn", noting)
+        return begun
+
+    def test_asks_no_connection_on_which_nothing_happens(self, serve: Serve, monkeypatch: pytest.MonkeyPatch):
+        # Its time comes for none meanwhile.
+        monkeypatch.setattr(loop, "LOOK_SECONDS", 2 * WAIT_SECONDS)
+        asked: list[Channel] = []
+        readable = Channel.readable
+        served = serve()
+        with ExitStack() as clients:
+            for client in [clients.enter_context(closing(served.connect())) for _ in range(5)]:
+                client.sendall(request("/"))
+                read_answer(client, "/")
+            monkeypatch.setattr(Channel, "readable", lambda each: asked.append(each) or readable(each))
+            for _ in range(10):
+                client.sendall(request("/"))
+                read_answer(client, "/")
+
+        (_busy, often), *others = Counter(asked).most_common()
+        assert often >= 20
+        # The thread may just have been about to ask for its last answer.
+        assert all(times <= 1 for _idle, times in others)
+
+    def test_takes_a_turn_for_a_request_and_none_for_its_answer(self, serve: Serve, turns: list[float]):
+        served = serve()
+        with closing(served.connect()) as client:
+            client.sendall(request("/"))
+            read_answer(client, "/")
+            before = len(turns)
+            for _ in range(10):
+                # So that the thread is done with the answer before: what comes earlier takes another turn or two.
+                time.sleep(0.02)
+                client.sendall(request("/"))
+                read_answer(client, "/")
+
+            assert len(turns) - before <= 12
+
+    @pytest.mark.parametrize("meanwhile", ["another request", "end of what it sends", "reset"])
+    def test_rests_while_a_client_that_is_being_served_does_something(
+        self, serve: Serve, turns: list[float], meanwhile: str
+    ):
+        served = serve()
+        client = served.connect()
+        client.sendall(request("/slow"))
+        assert served.application.begun.wait(WAIT_SECONDS)
+        before = len(turns)
+        if meanwhile == "another request":
+            client.sendall(request("/second"))
+        elif meanwhile == "end of what it sends":
+            client.shutdown(socket.SHUT_WR)
+        else:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        time.sleep(0.3)
+        assert len(turns) - before <= 2
+        served.application.go_on.set()
+
+        if meanwhile == "another request":
+            read_answer(client, "/second")
+        elif meanwhile == "end of what it sends":
+            assert read_all(client).endswith("/slow")
+        client.close()
+        with closing(served.connect()) as other:
+            other.sendall(request("/other"))
+            read_answer(other, "/other")
+
+    def test_sends_what_a_client_takes_late(self, serve: Serve):
+        served = serve()
+        with closing(served.connect()) as client:
+            client.sendall(request("/large", headers="Connection: close\r\n"))
+            time.sleep(0.3)
+
+            _head, body = read_all(client).split("\r\n\r\n")
+            assert len(body) == LARGE_BYTES
+
+    @pytest.mark.usefixtures("in_a_hurry")
+    def test_gives_up_a_client_that_takes_nothing(self, serve: Serve):
+        served = serve(adjusted={"channel_timeout": 1, "asyncore_loop_timeout": 0.1})
+        with closing(served.connect()) as client:
+            client.sendall(request("/large"))
+            time.sleep(3)
+            with pytest.raises((ConnectionResetError, AssertionError)):
+                assert len(read_all(client)) > LARGE_BYTES
+
+    def test_accepts_again_once_a_place_is_free(self, serve: Serve):
+        fixtures = 3
+        served = serve(adjusted={"connection_limit": fixtures + 1})
+        with closing(served.connect()) as waiting_for_long:
+            waiting_for_long.sendall(request("/first"))
+            read_answer(waiting_for_long, "/first")
+            with closing(served.connect()) as next_in_line:
+                next_in_line.sendall(request("/next"))
+                next_in_line.settimeout(0.3)
+                with pytest.raises(TimeoutError):
+                    next_in_line.recv(1)
+                next_in_line.settimeout(WAIT_SECONDS)
+                waiting_for_long.close()
+
+                read_answer(next_in_line, "/next")
+
+
 class TestEnd:
     @pytest.mark.usefixtures("no_patience")
     def test_finishes_a_request_in_a_worker_and_closes_its_connection(self, serve: Serve):
@@ -234,7 +366,7 @@ class TestEnd:
 
     def test_finishes_a_request_whose_client_hung_up(self, serve: Serve, caplog: pytest.LogCaptureFixture):
         # With it the server notices that the client hung up, and forgets the connection.
-        served = serve(lookahead=1)
+        served = serve(adjusted={"channel_request_lookahead": 1})
         client = served.connect()
         client.sendall(request("/slow"))
         assert served.application.begun.wait(WAIT_SECONDS)
