@@ -122,8 +122,7 @@ def _begin(connection: Connection, database: settings.Database) -> None:
         bounds["application_name"] = trace.application_name(database.application_name, trace_id)
     driver: Any = connection.connection.dbapi_connection
     driver.opening = (f"BEGIN{level}{access}".encode(), _local(bounds).encode())
-    connection.info[STATEMENTS_RAN] = False
-    connection.info[ANNOUNCED_AT] = time.monotonic()
+    connection.info.update({STATEMENTS_RAN: False, ANNOUNCED_AT: time.monotonic()})
     until = math.inf if work.deadline is None else work.deadline.at + SILENCE_SECONDS
     if work.begin_seconds < math.inf:
         driver.answer_by = min(until, time.monotonic() + work.begin_seconds)
@@ -200,6 +199,7 @@ def _forget_deadline(connection: Any, _entry: ConnectionPoolEntry) -> None:
         connection.answer_by = math.inf
 
 
-def _status(connection: Any) -> TransactionStatus:
-    status: TransactionStatus = connection.info.transaction_status
+def _status(connection: Any) -> int:
+    """Return the `TransactionStatus`, as a number: this is asked several times a request."""
+    status: int = connection.pgconn.transaction_status
     return status

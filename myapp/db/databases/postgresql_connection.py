@@ -12,8 +12,7 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
 from typing import Any, Self, cast
 
 import psycopg
@@ -36,7 +35,11 @@ class PassingCursor(psycopg.ServerCursor[Any]):
 class _OneTrip(psycopg.Pipeline):
     """A pipeline that sends all it was given in one go, at its end; the driver's own sends each statement by itself."""
 
-    # Both private, hence pinned; a test counts what is sent.
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        # Its cursor holds the lock.
+        super().__init__(connection, _no_lock=True)
+
+    # What is private here is pinned, and a test counts what is sent.
     def _communicate_gen(self) -> Generator[Any, Any, None]:
         """Send nothing yet."""
         yield from ()
@@ -57,20 +60,30 @@ class LeadingCursor(psycopg.Cursor[Any]):
 
     alone = False
 
-    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+    # Private, hence pinned.
+    def _execute_gen(self, query: Any, params: Any = None, **options: Any) -> Generator[Any, Any, None]:
         """Run the statement; with what is to be said before it, in one round trip."""
         connection = cast("BoundedConnection", self.connection)
-        opening = connection.opening
+        opening, is_sent = connection.opening, False
         # Without parameters the text may hold several statements, which a pipeline does not take.
-        if not (opening and params):
-            return super().execute(query, params, **options)
-        with connection.one_trip():
-            super().execute(query, params, **options)
+        if not (opening and params) or connection._pipeline is not None:
+            yield from super()._execute_gen(query, params, **options)
+            return
+        pipeline = connection._pipeline = _OneTrip(connection)
+        try:
+            yield from pipeline._enter_gen()
+            yield from super()._execute_gen(query, params, **options)
             if self.alone:
-                connection.send_with_it(b"COMMIT")
+                yield from connection._exec_command(b"COMMIT")
+            is_sent = True
+            yield from pipeline._exit_gen()
+        finally:
+            pipeline._exit(None)
+            connection._pipeline = None
+            if not is_sent:
+                connection.opening = opening
         if self.alone:
             connection.opening = opening
-        return self
 
 
 class _BoundedLock:
@@ -132,24 +145,6 @@ class BoundedConnection(psycopg.Connection[Any]):
         by = admission.connect_by()
         steps = super()._connect_gen(conninfo)
         return steps if by is None else _until(by, steps)
-
-    @contextmanager
-    def one_trip(self) -> Iterator[None]:
-        """Send what is executed meanwhile at the end, all of it at once."""
-        if self._pipeline is not None:
-            yield
-            return
-        self._pipeline = _OneTrip(self)
-        try:
-            with self._pipeline:
-                yield
-        finally:
-            self._pipeline = None
-
-    def send_with_it(self, statement: bytes) -> None:
-        """Send a statement with the trip that is being made ready."""
-        with self.lock:
-            self.wait(self._exec_command(statement))
 
     # Private, hence pinned: each cursor of any kind passes here before it sends its statement.
     def _start_query(self) -> Generator[Any, Any, None]:
