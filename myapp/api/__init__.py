@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyramid.config import Configurator
 from pyramid.tweens import INGRESS
 
-from myapp.api import exponents, remembered, request, security
+from myapp.api import exponents, learning, remembered, request, security
 from myapp.api.events import following
 
 
@@ -30,3 +30,4 @@ def includeme(config: Configurator) -> None:
     config.include("myapp.api.view_options")
     config.include("myapp.api.routes")
     config.scan("myapp.api")
+    learning.learn()

@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Generator, Sequence
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import psycopg
 from psycopg import generators
