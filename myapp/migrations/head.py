@@ -1,13 +1,15 @@
-"""Is this database at the schema this code was written for?"""
+"""Is this database at the schema this code was written for?
+
+Asked at each start, so without alembic, which takes longer to import than all of this to do.
+"""
 
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
@@ -17,7 +19,11 @@ from myapp.db.unit import Unit
 # So may a standby be asked, whatever the settings say of other work.
 _LOOK = Unit(readonly=True, isolation="READ COMMITTED")
 
-_revisions = sa.select(sa.column("version_num", sa.String)).select_from(sa.table("alembic_version"))
+VERSIONS = Path(__file__).parent / "versions"
+_NUMBER = re.compile(r'^(down_)?revision = "(\w+)"', re.MULTILINE)
+
+_TABLE = "alembic_version"
+_revisions = sa.select(sa.column("version_num", sa.String)).select_from(sa.table(_TABLE))
 
 
 class SchemaError(errors.MyappError):
@@ -33,7 +39,8 @@ class Unreachable(SchemaError):
 @functools.cache
 def expected() -> frozenset[str]:
     """Return the revisions that a current database has."""
-    return frozenset(ScriptDirectory(str(Path(__file__).parent)).get_heads())
+    numbers = [found for file in VERSIONS.glob("*.py") for found in _NUMBER.findall(file.read_text(encoding="utf-8"))]
+    return frozenset(number for down, number in numbers if not down) - {number for down, number in numbers if down}
 
 
 def is_current(session: Session) -> bool:
@@ -66,4 +73,5 @@ def _found(engine: Engine) -> frozenset[str]:
         # To connect would leave an empty file behind.
         return frozenset()
     with engine.connect().execution_options(db_unit=_LOOK) as connection:
-        return frozenset(MigrationContext.configure(connection).get_current_heads())
+        is_there = sa.inspect(connection).has_table(_TABLE)
+        return frozenset(connection.scalars(_revisions)) if is_there else frozenset()

@@ -112,5 +112,8 @@ class TestRequire:
         with pytest.raises(head.SchemaError, match="alembic upgrade head"):
             head.require(empty_engine)
 
+    def test_expects_what_alembic_calls_the_head(self):
+        assert head.expected() == set(ScriptDirectory(str(head.VERSIONS.parent)).get_heads())
+
     def test_accepts_the_head(self, engine: Engine):
         head.require(engine)
