@@ -30,10 +30,12 @@ class Effort:
     statements: int = 0
 
 
-def of(engine: Engine, sessions: sessionmaker[Session], read: Callable[[Session], object]) -> Effort:
-    """Do a read, and explain each of its statements afterwards."""
-    with _seen(engine) as seen, scope.session_scope(sessions, readonly=True) as session:
-        read(session)
+def of(
+    engine: Engine, sessions: sessionmaker[Session], work: Callable[[Session], object], *, readonly: bool = True
+) -> Effort:
+    """Do some work and undo it; then explain each of its SELECTs and WITHs, in a transaction that is rolled back."""
+    with _seen(engine) as seen, scope.session_scope(sessions, readonly=readonly) as session, scope.discarded(session):
+        work(session)
     effort = Effort(statements=len(seen))
     with engine.connect() as connection:
         for statement, values in seen:

@@ -1,0 +1,109 @@
+"""What is asked most costs as much in a large ledger as in a small one: recording, balances, pages of a statement.
+
+The ledger is newer than the last ANALYZE, which saw another, small one; or was itself analyzed. The same on a ledger of
+any size: `MYAPP_ASKED_TRANSACTIONS=500000 .venv/bin/pytest tests/integration/ledger/test_request_plans.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from myapp import settings
+from myapp.db import engine as engines
+from myapp.db import factory, scope
+from myapp.ledger import model, operations, queries
+from myapp.ledger.recording import Form
+from tests.integration.ledger import crowd, effort
+from tests.integration.ledger.desk import transfer
+
+pytestmark = pytest.mark.long
+
+TRANSACTIONS = int(os.environ.get("MYAPP_ASKED_TRANSACTIONS", "4000"))
+PAGE = 50
+# Rows or pages on PostgreSQL, ten steps of SQLite's machine.
+READ_MAX = 1_500
+# Tables of a few rows here, which are as well read whole.
+TINY = {"ledgers", "currencies", "period_totals"}
+CASH, CUSTOMER = "assets:cash", "income:customers:7"
+LATER = crowd.START + crowd.STEP * TRANSACTIONS + timedelta(days=1)
+MIDDLE = crowd.START + crowd.STEP * (TRANSACTIONS // 2)
+
+Crowd = tuple[Engine, sessionmaker[Session], model.Ledger]
+Ask = Callable[[Session, model.Ledger], object]
+
+
+def balance(path: str, **asked: object) -> Ask:
+    wanted = {"with_children": False, "at": None, "known_at": None} | asked
+    return lambda session, ledger: queries.get_balance(session, ledger, path, **wanted)
+
+
+def page(path: str, **asked: object) -> Ask:
+    return lambda session, ledger: queries.list_postings(session, ledger, path, limit=PAGE, **{"after": None} | asked)
+
+
+READS: dict[str, tuple[Ask, set[str]]] = {
+    "a balance": (balance(CUSTOMER), {"pk_balances"}),
+    "the balance of an account in all": (balance(CASH), {"pk_balances"}),
+    "a balance with what is below": (balance("assets:rare", with_children=True), {"pk_balances"}),
+    "the first page of a statement": (page(CASH), {"ix_postings_statement"}),
+    "a page of a statement from its middle": (page(CASH, effective_from=MIDDLE), {"ix_postings_statement"}),
+    "a page of a short statement": (page(CUSTOMER), {"ix_postings_statement"}),
+}
+FORMS = {"sqlite": [Form.STEPS], "postgresql": [Form.STEPS, Form.STATEMENT]}
+
+
+@pytest.fixture(scope="module", params=["new to the planner", "analyzed"])
+def crowded(request: pytest.FixtureRequest, dialect: str, databases_of: Callable) -> Iterator[Crowd]:
+    with databases_of(dialect).private() as url:
+        engine = engines.build(settings.Database(url=url))
+        sessions = factory.build(engine)
+        with scope.session_scope(sessions) as session:
+            crowd.lay(session, "old", 100)
+        analyze(engine)
+        with scope.session_scope(sessions) as session:
+            ledger = crowd.lay(session, "new", TRANSACTIONS)
+        if request.param == "analyzed":
+            analyze(engine)
+        yield engine, sessions, ledger
+        engine.dispose()
+
+
+def analyze(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.exec_driver_sql("ANALYZE")
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_read_costs_what_it_returns(crowded: Crowd, dialect: str, name: str) -> None:
+    engine, sessions, ledger = crowded
+    ask, indexes = READS[name]
+
+    spent = effort.of(engine, sessions, lambda session: ask(session, ledger))
+
+    assert spent.scanned <= TINY, spent
+    assert spent.read < READ_MAX, spent
+    if dialect == "postgresql":
+        assert indexes <= spent.indexes, spent
+
+
+def test_recording_costs_its_own_postings(crowded: Crowd, dialect: str) -> None:
+    engine, sessions, ledger = crowded
+    wanted = [transfer("1.00", into=CASH, out_of=CUSTOMER)]
+
+    def record(session: Session, form: Form) -> None:
+        operations.record(session, ledger, wanted, now=LATER, form=form)
+
+    for form in FORMS[dialect]:
+        spent = effort.of(engine, sessions, partial(record, form=form), readonly=False)
+
+        if form is Form.STATEMENT:
+            assert spent.read > 20, "nothing was recorded"
+        assert spent.scanned <= TINY, (form, spent)
+        assert spent.read < READ_MAX, (form, spent)
