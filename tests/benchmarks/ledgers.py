@@ -35,6 +35,8 @@ INI = "production.ini"
 VERIFY = ["verify", "--all", "--json", "--ini", INI]
 TEMPLATE = "bench_template"
 SECONDS_MAX = 600
+# Whoever develops may want none; whoever runs the application has it.
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 # `myapp verify` has come to a result: all holds, or something does not.
 VERIFIED = (0, 1)
 # No transfer comes near it, but each is judged by it.
@@ -161,8 +163,9 @@ class Pgledger:
 
 def ours_environment(url: str) -> dict[str, str]:
     """Return the environment of the application's own programs."""
-    kept = {name: value for name, value in os.environ.items() if name not in settings.VARIABLES}
-    return kept | {settings.URL_VARIABLE: url}
+    kept = {name: value for name, value in os.environ.items() if name not in {*settings.VARIABLES, NO_BYTECODE}}
+    # As an installed package has, but beside the checkout.
+    return kept | {settings.URL_VARIABLE: url, "PYTHONPYCACHEPREFIX": str(ROOT / "build" / "bytecode")}
 
 
 def peers_environment(url: str) -> dict[str, str]:
