@@ -40,7 +40,10 @@ class Unreachable(SchemaError):
 def expected() -> frozenset[str]:
     """Return the revisions that a current database has."""
     numbers = [found for file in VERSIONS.glob("*.py") for found in _NUMBER.findall(file.read_text(encoding="utf-8"))]
-    return frozenset(number for down, number in numbers if not down) - {number for down, number in numbers if down}
+    heads = {number for down, number in numbers if not down} - {number for down, number in numbers if down}
+    if not heads:
+        raise SchemaError(f"There are no migrations in {VERSIONS}; install the package anew.")
+    return frozenset(heads)
 
 
 def is_current(session: Session) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from waitress.task import WSGITask
 
 if TYPE_CHECKING:
     from myapp.server.watch import Watch
+
+log = logging.getLogger(__name__)
 
 _ESCAPES = {number: f"%{number:02X}" for number in (*range(32), 127)}
 
@@ -67,9 +70,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def __init__(self, server: Any, *arguments: Any, map: Watch) -> None:  # noqa: A002 - waitress calls it so
         super().__init__(copy.copy(server), *arguments, map=map)
         self._watch = map
+        self._loop_thread = threading.get_ident()
         # What would wake the whole loop, to ask every connection.
         self.server.pull_trigger = self._leave_to_loop
-        self.changed()
+        try:
+            self.changed()
+        except OSError:
+            # To the door it would be an error of its own, and it would close for good.
+            log.exception("A connection that the system does not watch is closed")
+            self.handle_close()
 
     def changed(self) -> None:
         """Have the loop wait for what this connection waits for now; any thread may call it."""
@@ -99,6 +108,20 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self.send_head()
         sent: int = super().write_soon(data)
         return sent
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        """Send what there is, one thread at a time; only the loop closes what the client has left.
+
+        waitress sends `100 Continue` in a worker thread while its loop may send too, and sends the same bytes twice.
+        """
+        may_close = do_close and threading.get_ident() == self._loop_thread
+        with self.outbuf_lock:
+            return bool(super()._flush_some(do_close=may_close))
+
+    def cancel(self) -> None:
+        """Drop what was asked, and have the loop close the connection."""
+        super().cancel()
+        self.changed()
 
     def send_head(self) -> None:
         """Send a head that still waits."""

@@ -169,7 +169,7 @@ class Server:
             self._watch.close()
 
     def _channels(self) -> list[Channel]:
-        return [each for each in self._watch.values() if isinstance(each, Channel)]
+        return [each for each in list(self._watch.values()) if isinstance(each, Channel)]
 
 
 def _telling(application: WSGIApplication, told: Mapping[str, threading.Event]) -> WSGIApplication:

@@ -36,16 +36,19 @@ class Watch(dict[int, wasyncore.dispatcher]):
             number = each._fileno
             if self.get(number) is not each:
                 return
-            before, wanted = self._wanted.get(number, 0), _wanted(each)
-            if wanted == before:
+            wanted = _wanted(each)
+            if wanted == self._wanted.get(number, 0):
                 return
+            # Of what the system refuses nothing is believed.
+            before = self._wanted.pop(number, 0)
             if not before:
                 self._selector.register(number, wanted)
             elif not wanted:
                 self._selector.unregister(number)
             else:
                 self._selector.modify(number, wanted)
-            self._wanted[number] = wanted
+            if wanted:
+                self._wanted[number] = wanted
 
     def ask_all(self) -> None:
         """Ask each what it waits for; some change with time alone."""

@@ -81,6 +81,7 @@ class Workers:
                 job.service()
             except BaseException:  # noqa: BLE001 - the thread is for others, too
                 logger.exception("Exception when servicing %r", job)
+                job.cancel()
             del job
         self.threads.discard(number)
 

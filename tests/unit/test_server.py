@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from waitress import wasyncore
 
 from myapp import server, settings
 from myapp.db import engine as engines
@@ -46,6 +47,8 @@ class Slow:
             return (b"x" * 65536 for _ in range(LARGE_BYTES // 65536))
         if path.startswith("/broken"):
             raise RuntimeError
+        if path == "/exit":
+            raise SystemExit
         if path == "/slow":
             self.begun.set()
             assert self.go_on.wait(WAIT_SECONDS)
@@ -124,6 +127,12 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look ten times a second whose time has come."""
     monkeypatch.setattr(loop, "LOOK_SECONDS", 0.1)
+
+
+def reset(connection: socket.socket) -> None:
+    """Close it as one who is in a hurry."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 def free_port() -> int:
@@ -252,8 +261,7 @@ class TestWatch:
         elif meanwhile == "end of what it sends":
             client.shutdown(socket.SHUT_WR)
         else:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            client.close()
+            reset(client)
         time.sleep(0.3)
         assert len(turns) - before <= 2
         served.application.go_on.set()
@@ -285,6 +293,39 @@ class TestWatch:
             with pytest.raises((ConnectionResetError, AssertionError)):
                 assert len(read_all(client)) > LARGE_BYTES
 
+    def test_sends_nothing_twice_and_closes_in_its_own_thread(self, serve: Serve, monkeypatch: pytest.MonkeyPatch):
+        send, delete = wasyncore.dispatcher.send, Watch.__delitem__
+        closed_by: list[str] = []
+
+        def sending_slowly(channel: Channel, data: bytes, do_close: bool = True) -> int:
+            sent = send(channel, data, do_close)
+            if threading.current_thread().name.startswith("waitress-"):
+                # As a thread does that waits for its turn after the system call.
+                time.sleep(0.005)
+            return sent
+
+        def noting(watch: Watch, number: int) -> None:
+            closed_by.append(threading.current_thread().name)
+            delete(watch, number)
+
+        monkeypatch.setattr(wasyncore.dispatcher, "send", sending_slowly)
+        monkeypatch.setattr(Watch, "__delitem__", noting)
+        served = serve()
+        asked = request("/") + request("/late", headers="Content-Length: 5\r\nExpect: 100-continue\r\n")
+        for _ in range(20):
+            with closing(served.connect()) as client:
+                client.sendall(asked)
+                answer = read_answer(client, "100 Continue\r\n\r\n")
+                client.sendall(b"hello")
+                answer += read_answer(client, "hello/late")
+                assert answer.count("100 Continue") == 1
+        for _ in range(20):
+            client = served.connect()
+            client.sendall(asked)
+            reset(client)
+
+        assert not [name for name in closed_by if name.startswith("waitress-")]
+
     def test_accepts_again_once_a_place_is_free(self, serve: Serve):
         fixtures = 3
         served = serve(adjusted={"connection_limit": fixtures + 1})
@@ -303,6 +344,17 @@ class TestWatch:
 
 
 class TestEnd:
+    def test_waits_for_no_request_that_tried_to_end_the_process(self, caplog: pytest.LogCaptureFixture, serve: Serve):
+        served = serve()
+        with closing(served.connect()) as client:
+            client.sendall(request("/exit"))
+            assert read_all(client) == ""
+        served.server.end()
+
+        assert served.ended()
+        assert "SystemExit" in caplog.text
+        caplog.clear()
+
     @pytest.mark.usefixtures("no_patience")
     def test_finishes_a_request_in_a_worker_and_closes_its_connection(self, serve: Serve):
         served = serve()

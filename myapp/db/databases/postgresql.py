@@ -112,6 +112,18 @@ def _begin(connection: Connection, database: settings.Database) -> None:
     A replica is asked at once, since one that does not answer in time means that another server is to be asked.
     """
     work = unit.of(connection)
+    driver: Any = connection.connection.dbapi_connection
+    driver.opening = _opening(work, database)
+    connection.info.update({STATEMENTS_RAN: False, ANNOUNCED_AT: time.monotonic()})
+    until = math.inf if work.deadline is None else work.deadline.at + SILENCE_SECONDS
+    if work.begin_seconds < math.inf:
+        driver.answer_by = min(until, time.monotonic() + work.begin_seconds)
+        connection.exec_driver_sql(*KNOCK)
+    driver.answer_by = until
+
+
+def _opening(work: unit.Unit, database: settings.Database) -> tuple[bytes, bytes]:
+    """Return what opens a unit of work: what it is, and its bounds as they are now."""
     isolation = work.isolation or database.isolation
     level = "" if isolation is None else f" ISOLATION LEVEL {isolation}"
     # READ WRITE is left unsaid, so that a server or database set to read only keeps its word.
@@ -120,14 +132,7 @@ def _begin(connection: Connection, database: settings.Database) -> None:
     trace_id = work.report.trace_id
     if trace_id is not None:
         bounds["application_name"] = trace.application_name(database.application_name, trace_id)
-    driver: Any = connection.connection.dbapi_connection
-    driver.opening = (f"BEGIN{level}{access}".encode(), _local(bounds).encode())
-    connection.info.update({STATEMENTS_RAN: False, ANNOUNCED_AT: time.monotonic()})
-    until = math.inf if work.deadline is None else work.deadline.at + SILENCE_SECONDS
-    if work.begin_seconds < math.inf:
-        driver.answer_by = min(until, time.monotonic() + work.begin_seconds)
-        connection.exec_driver_sql(*KNOCK)
-    driver.answer_by = until
+    return f"BEGIN{level}{access}".encode(), _local(bounds).encode()
 
 
 def _hold_to_deadline(connection: Connection, database: settings.Database) -> None:
@@ -139,11 +144,16 @@ def _hold_to_deadline(connection: Connection, database: settings.Database) -> No
     if work.deadline is None:
         return
     work.deadline.require()
-    announced_at = connection.info[ANNOUNCED_AT]
-    # In one that failed nothing is heard but the end of a savepoint.
-    if status == TransactionStatus.INTRANS and time.monotonic() - announced_at > ANNOUNCE_AGAIN_SECONDS:
+    if time.monotonic() - connection.info[ANNOUNCED_AT] <= ANNOUNCE_AGAIN_SECONDS:
+        return
+    if driver.opening:
+        driver.opening = _opening(work, database)
+    elif status == TransactionStatus.INTRANS:
         driver.execute(_local(_bounds(work, database)))
-        connection.info[ANNOUNCED_AT] = time.monotonic()
+    else:
+        # In one that failed nothing is heard but the end of a savepoint.
+        return
+    connection.info[ANNOUNCED_AT] = time.monotonic()
 
 
 def _note_alone(

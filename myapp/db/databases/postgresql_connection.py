@@ -17,12 +17,14 @@ from typing import Any, cast
 
 import psycopg
 from psycopg import generators
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 
 from myapp.db.limits import admission
 from myapp.db.limits.deadline import Deadline
 
 ROLLBACK_SECONDS = 1.0
+# Of one statement; what has more is refused by libpq, which leaves a pipeline in its middle.
+PARAMETERS_MAX = 65_535
 
 
 class PassingCursor(psycopg.ServerCursor[Any]):
@@ -64,12 +66,14 @@ class LeadingCursor(psycopg.Cursor[Any]):
     def _execute_gen(self, query: Any, params: Any = None, **options: Any) -> Generator[Any, Any, None]:
         """Run the statement; with what is to be said before it, in one round trip."""
         connection = cast("BoundedConnection", self.connection)
-        opening, is_sent = connection.opening, False
+        opening = connection.opening
         # Without parameters the text may hold several statements, which a pipeline does not take.
-        if not (opening and params) or connection._pipeline is not None:
+        is_fit = opening and params and len(params) <= PARAMETERS_MAX and connection._pipeline is None
+        if not is_fit:
             yield from super()._execute_gen(query, params, **options)
             return
         pipeline = connection._pipeline = _OneTrip(connection)
+        is_sent = is_done = False
         try:
             yield from pipeline._enter_gen()
             yield from super()._execute_gen(query, params, **options)
@@ -77,13 +81,11 @@ class LeadingCursor(psycopg.Cursor[Any]):
                 yield from connection._exec_command(b"COMMIT")
             is_sent = True
             yield from pipeline._exit_gen()
+            is_done = True
         finally:
-            pipeline._exit(None)
-            connection._pipeline = None
-            if not is_sent:
+            connection.leave(pipeline, is_done=is_done)
+            if not is_sent or (self.alone and is_done):
                 connection.opening = opening
-        if self.alone:
-            connection.opening = opening
 
 
 class _BoundedLock:
@@ -145,6 +147,18 @@ class BoundedConnection(psycopg.Connection[Any]):
         by = admission.connect_by()
         steps = super()._connect_gen(conninfo)
         return steps if by is None else _until(by, steps)
+
+    def leave(self, pipeline: psycopg.Pipeline, *, is_done: bool) -> None:
+        """Go on without the pipeline, whose statements were all answered unless it is not done."""
+        self._pipeline = None
+        try:
+            pipeline._exit(None)
+        except psycopg.Error:
+            # In the middle of it: no use to anyone.
+            self.close()
+        if not is_done and self.pgconn.transaction_status == TransactionStatus.IDLE:
+            # BEGIN failed. What was to be prepared behind it was not, and no rollback will tell the driver.
+            self._prepared.clear()
 
     # Private, hence pinned: each cursor of any kind passes here before it sends its statement.
     def _start_query(self) -> Generator[Any, Any, None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -261,3 +262,51 @@ class TestAFirstStatementThatFails:
                 session.execute(sa.text("SELECT 1 / CAST(:by AS int)"), {"by": 0})
             session.add(Note(text="after"))
         assert notes.texts() == ["after"]
+
+
+MANY = sa.select(ONE.where(sa.literal(1).in_(range(70_000))).exists())
+FAILURES: dict[str, tuple[Callable[[Session], object], str]] = {
+    "too many parameters": (lambda session: session.execute(MANY), "parameters"),
+    "a copy that nobody reads": (lambda session: run(session, "COPY (SELECT %(n)s::int) TO STDOUT", {"n": 1}), "COPY"),
+    "what cannot be sent": (lambda session: run(session, "SELECT %(n)s", {"n": object()}), "adapt"),
+    "an error of the statement": (lambda session: run(session, "SELECT 1 / %(n)s::int", {"n": 0}), "zero"),
+}
+
+
+def run(session: Session, text: str, values: dict[str, object]) -> sa.CursorResult[Any]:
+    return session.connection().exec_driver_sql(text, values)
+
+
+class TestAFirstStatementInTrouble:
+    @pytest.mark.parametrize("failure", FAILURES)
+    def test_is_told_at_once_and_leaves_nothing_for_the_next_one(self, seen: Seen, failure: str):
+        work, said = FAILURES[failure]
+        began = time.monotonic()
+        with pytest.raises(sa.exc.DBAPIError, match=said):
+            seen.trips(work)
+        assert time.monotonic() - began < 3
+
+        assert seen.trips(lambda session: session.execute(ONE)) >= 2
+        assert seen.trips(lambda session: session.execute(ONE)) == 2
+
+    def test_because_it_could_not_begin_prepares_nothing(self, seen: Seen):
+        # At its sixth use the driver prepares it.
+        statement = sa.text("SELECT 6 * :six").bindparams(six=6)
+        for _ in range(5):
+            seen.trips(lambda session: session.execute(statement))
+        with pytest.raises(sa.exc.DBAPIError, match="syntax"):
+            seen.trips(lambda session: session.execute(statement), isolation="NONSENSE")
+
+        for _ in range(7):
+            assert seen.trips(lambda session: session.execute(statement)) >= 2
+
+
+def test_what_begins_anew_after_reading_alone_has_the_time_that_is_left(seen: Seen) -> None:
+    slow = sa.text("SELECT pg_sleep(:seconds)").execution_options(**scope.ALONE)
+
+    def read(session: Session) -> None:
+        session.execute(slow, {"seconds": 1.2}).all()
+        told = run(session, "SELECT setting::int FROM pg_settings WHERE name = %(name)s", {"name": "statement_timeout"})
+        assert told.scalar_one() < 1_000
+
+    seen.trips(read, readonly=True, timeout_seconds=2)
