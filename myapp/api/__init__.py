@@ -19,7 +19,7 @@ def includeme(config: Configurator) -> None:
     config.registry["myapp.keys"] = remembered.Remembered(seconds_max=seconds, entries_max=security.KEYS_MAX)
     config.registry["myapp.ledgers"] = remembered.Remembered(seconds_max=seconds, entries_max=exponents.LEDGERS_MAX)
     config.registry["myapp.followers"] = following.Followers(config.registry["myapp.settings"].followers_max)
-    config.set_request_factory(request.HttpRequest)
+    request.use_one_class(config)
     config.set_security_policy(security.Policy())
     config.add_request_method(request.now, reify=True)
     config.add_request_method(request.request_id, reify=True)

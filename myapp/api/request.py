@@ -16,6 +16,9 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import pyramid.request
+from pyramid.config import Configurator
+from pyramid.interfaces import IRequestExtensions, IRequestFactory
+from pyramid.registry import Registry
 from pyramid.response import Response
 from sqlalchemy.orm import Session
 
@@ -92,6 +95,26 @@ class HttpRequest(pyramid.request.Request):  # type: ignore[misc]
 
 
 AnyRequest: TypeAlias = Request[object, object]
+
+# Behind whatever adds to a request, in the same turn of Pyramid's configuration.
+LAST = 1_000
+
+
+def use_one_class(config: Configurator) -> None:
+    """Have every request be of one class, with all that `add_request_method` adds.
+
+    Pyramid makes a class for each request, to add it to; Python then finds nothing where it found it at the one before.
+    """
+    config.set_request_factory(HttpRequest)
+    config.action("myapp.request_class", lambda: _make_class(config.registry), order=LAST)
+
+
+def _make_class(registry: Registry) -> None:
+    added = registry.queryUtility(IRequestExtensions)
+    parts = {"__module__": HttpRequest.__module__, **added.methods, **added.descriptors}
+    registry.registerUtility(type(HttpRequest.__name__, (HttpRequest,), parts), IRequestFactory)
+    added.methods.clear()
+    added.descriptors.clear()
 
 
 def now(_request: AnyRequest) -> datetime:

@@ -6,13 +6,19 @@ import argparse
 import functools
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
 
 from myapp.db import factory
 from myapp.db.scope import session_scope
 from myapp.ledger import model, verify
 from myapp.scripts import database, keys, numbering, which
+
+# For what is read in one unit of work: an account at least, which may have most of a ledger's postings.
+PORTION_SECONDS = 3_600.0
 
 HOLDS = 0
 VIOLATED = 1
@@ -65,7 +71,7 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def _verify_all(
     sessions: factory.Sessions, ledger: model.Ledger, *, is_loud: bool
 ) -> tuple[tuple[int, int], Sequence[verify.Check]]:
-    reading = functools.partial(session_scope, sessions, readonly=True, isolation="REPEATABLE READ")
+    reading = _reading(sessions)
     with reading() as session:
         newest = verify.newest_checkpoint(session, ledger)
 
@@ -80,6 +86,12 @@ def _verify_all(
     return (1, newest.last_seq), checks
 
 
+def _reading(sessions: factory.Sessions) -> Callable[[], AbstractContextManager[Session]]:
+    return functools.partial(
+        session_scope, sessions, readonly=True, isolation="REPEATABLE READ", timeout_seconds=PORTION_SECONDS
+    )
+
+
 def _verify_new(
     sessions: factory.Sessions, ledger: model.Ledger, *, is_loud: bool
 ) -> tuple[tuple[int, int], Sequence[verify.Check]]:
@@ -88,7 +100,7 @@ def _verify_new(
             print(f"{ledger.name}: up to event {seq}", file=sys.stderr)
 
     run = verify.verify_new(
-        functools.partial(session_scope, sessions, readonly=True, isolation="REPEATABLE READ"),
+        _reading(sessions),
         functools.partial(session_scope, sessions),
         ledger,
         now=datetime.now(UTC),

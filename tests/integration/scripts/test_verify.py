@@ -13,6 +13,8 @@ from myapp.ledger import operations, tables, verify
 from tests.integration.ledger import history
 from tests.integration.ledger.desk import NOW, Desk, transfer
 
+BOUND = {"n": "statement_timeout"}
+
 
 @pytest.fixture
 def till(sessions, ledger) -> Desk:
@@ -42,6 +44,20 @@ class TestVerify:
         assert (result.code, result.err) == (0, "")
         assert result.out.startswith(f"{till.ledger.name}: holds, by ")
         assert result.out.endswith(f"events 1 to {history.number(till)}\n")
+
+    @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+    def test_has_an_hour_for_what_it_reads_at_once(self, myapp, till, monkeypatch):
+        told: list[int] = []
+
+        def read(reading, _ledger, **_how):
+            with reading() as session:
+                told.append(session.scalar(sa.text("SELECT setting::int FROM pg_settings WHERE name = :n"), BOUND))
+            return []
+
+        monkeypatch.setattr(verify, "verify_in_portions", read)
+        assert myapp("verify", "--ledger", till.ledger.name).code == 0
+
+        assert 3_500_000 < told[0] <= 3_600_000
 
     def test_says_what_does_not(self, myapp, till):
         tamper(till)
