@@ -289,9 +289,9 @@ class TestLine:
             assert not line.enter(0.001)
 
     def test_who_is_interrupted_while_waiting_leaves_the_line(self):
-        line = Line(1, seats=Seats(1), seconds_max=1)
+        line = Line(1, seats=Seats(1), seconds_max=WAIT_SECONDS)
         assert line.enter(0)
-        interrupted = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
+        interrupted = threading.Timer(0.1, signal.pthread_kill, [threading.get_ident(), signal.SIGINT])
         interrupted.start()
         with pytest.raises(KeyboardInterrupt):
             line.enter(WAIT_SECONDS)

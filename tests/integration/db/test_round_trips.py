@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -279,12 +278,11 @@ def run(session: Session, text: str, values: dict[str, object]) -> sa.CursorResu
 
 class TestAFirstStatementInTrouble:
     @pytest.mark.parametrize("failure", FAILURES)
-    def test_is_told_at_once_and_leaves_nothing_for_the_next_one(self, seen: Seen, failure: str):
+    def test_is_told_as_itself_and_leaves_nothing_for_the_next_one(self, seen: Seen, failure: str):
         work, said = FAILURES[failure]
-        began = time.monotonic()
+        # A server that is waited for would be "silent" then.
         with pytest.raises(sa.exc.DBAPIError, match=said):
-            seen.trips(work)
-        assert time.monotonic() - began < 3
+            seen.trips(work, timeout_seconds=20)
 
         assert seen.trips(lambda session: session.execute(ONE)) >= 2
         assert seen.trips(lambda session: session.execute(ONE)) == 2
