@@ -33,8 +33,10 @@ def to_minor(amount: Decimal, exponent: int) -> int:
 
 def to_text(minor: int, exponent: int) -> str:
     """Return an amount in the currency's own unit with all of its digits: "12.50", "-0.05", "7"."""
+    digits = str(minor)
     if exponent == 0:
-        return str(minor)
-    digits = f"{abs(minor):0{exponent + 1}d}"
-    sign = "-" if minor < 0 else ""
-    return f"{sign}{digits[:-exponent]}.{digits[-exponent:]}"
+        return digits
+    if minor < 0 or len(digits) <= exponent:
+        sign = "-" if minor < 0 else ""
+        digits = sign + str(abs(minor)).zfill(exponent + 1)
+    return f"{digits[:-exponent]}.{digits[-exponent:]}"

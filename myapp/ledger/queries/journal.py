@@ -22,7 +22,6 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from myapp.ledger import tables
-from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Ledger, Status
 
 holds, postings, transactions = tables.holds, tables.postings, tables.transactions
@@ -101,7 +100,7 @@ class Walk:
             query = query.order_by(transactions.c.effective_at)
         found = self._session.execute(query.order_by(transactions.c.id).execution_options(yield_per=PORTION))
         for portion in found.partitions(PORTION):
-            yield from self._with_lines(portion)
+            yield from self._with_lines([Entry._make(row) for row in portion])
 
     def _columns(self) -> Sequence[_Column]:
         of = transactions.c
@@ -119,22 +118,22 @@ class Walk:
             self._time(of.expires_at),
         )
 
-    def _with_lines(self, portion: Sequence[AnyRow]) -> Iterator[tuple[Entry, Sequence[Line]]]:
-        """Read the postings of a portion; where they are too many, of each half."""
-        lines = self._lines([row[0] for row in portion])
+    def _with_lines(self, portion: Sequence[Entry]) -> Iterator[tuple[Entry, Sequence[Line]]]:
+        """Read the postings of a portion, whose ids are keys; where they are too many, of each half."""
+        lines = self._lines([entry.id for entry in portion])
         if len(lines) > POSTINGS_MAX and len(portion) > 1:
             half = len(portion) // 2
             del lines
             yield from self._with_lines(portion[:half])
             yield from self._with_lines(portion[half:])
             return
-        by_transaction: dict[object, list[Line]] = {row[0]: [] for row in portion}
+        by_transaction: dict[object, list[Line]] = {entry.id: [] for entry in portion}
         for line in lines:
             by_transaction[line[0]].append(line)
-        ends = self._ends([row.pending_of for row in portion if _is_release(row)])
-        for row in portion:
-            entry = self._entry(row)
-            yield entry._replace(status=ends[row.pending_of]) if _is_release(row) else entry, by_transaction[row[0]]
+        ends = self._ends([entry.pending_of for entry in portion if _is_release(entry)])
+        for entry in portion:
+            told = entry._replace(status=ends[entry.pending_of]) if _is_release(entry) else entry
+            yield _with_texts(told) if self._is_sqlite else told, by_transaction[entry.id]
 
     def _lines(self, keys: Sequence[object]) -> Sequence[Line]:
         of = postings.c
@@ -143,7 +142,7 @@ class Walk:
         ).where(of.ledger_id == self._ledger.id, self._is_among(of.transaction_id))
         query = query.order_by(of.transaction_id, of.line).limit(POSTINGS_MAX + 1)
         # Past the session, which would have a stream's every query read by a cursor on the server.
-        rows: Sequence[Any] = self._session.connection().execute(query, {"keys": keys}).all()
+        rows: Sequence[Any] = self._session.connection().execute(query, {"keys": self._bound(keys)}).all()
         return rows
 
     def _ends(self, keys: Sequence[object]) -> Mapping[object, str]:
@@ -154,22 +153,17 @@ class Walk:
         query = sa.select(self._id(of.transaction_id), of.state)
         query = query.where(of.ledger_id == self._ledger.id, self._is_among(of.transaction_id))
         # As in `_lines`.
-        found = self._session.connection().execute(query, {"keys": keys})
+        found = self._session.connection().execute(query, {"keys": self._bound(keys)})
         return {row[0]: row[1] for row in found}
 
     def _is_among(self, column: _Column) -> sa.ColumnElement[bool]:
         if self._is_sqlite:
             return sa.type_coerce(column, sa.LargeBinary).in_(sa.bindparam("keys", expanding=True))
-        keys = sa.bindparam("keys", type_=postgresql.ARRAY(sa.Text()))
-        return column == sa.any_(sa.cast(keys, postgresql.ARRAY(sa.Uuid())))
+        return column == sa.any_(sa.cast(sa.bindparam("keys", type_=sa.Text()), postgresql.ARRAY(sa.Uuid())))
 
-    def _entry(self, row: AnyRow) -> Entry:
-        if not self._is_sqlite:
-            return Entry._make(row)
-        entry = Entry._make(row)
-        return entry._replace(
-            id=_id_text(row[0]), pending_of=_id_text(entry.pending_of), reverses=_id_text(entry.reverses)
-        )
+    def _bound(self, keys: Sequence[Any]) -> object:
+        """Return keys as they are bound: an array as its text, since the driver would look at each for what to quote."""
+        return keys if self._is_sqlite else f"{{{','.join(keys)}}}"
 
     def _id(self, column: _Column) -> _Column:
         return sa.type_coerce(column, sa.LargeBinary) if self._is_sqlite else sa.cast(column, sa.Text)
@@ -180,8 +174,15 @@ class Walk:
         return sa.func.to_char(sa.func.timezone("UTC", column), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 
 
-def _is_release(row: AnyRow) -> bool:
-    return row.status == Status.PENDING and row.pending_of is not None
+def _is_release(entry: Entry) -> bool:
+    return entry.pending_of is not None and entry.status == Status.PENDING
+
+
+def _with_texts(entry: Entry) -> Entry:
+    """Return an entry with texts for SQLite's keys."""
+    return entry._replace(
+        id=_id_text(entry.id), pending_of=_id_text(entry.pending_of), reverses=_id_text(entry.reverses)
+    )
 
 
 def _id_text(key: Any) -> Any:
