@@ -162,7 +162,7 @@ class Walk:
         return column == sa.any_(sa.cast(sa.bindparam("keys", type_=sa.Text()), postgresql.ARRAY(sa.Uuid())))
 
     def _bound(self, keys: Sequence[Any]) -> object:
-        """Return keys as they are bound: an array as its text, since the driver would look at each for what to quote."""
+        """Return keys as they are bound: an array as its text, where the driver would look at each for quotes."""
         return keys if self._is_sqlite else f"{{{','.join(keys)}}}"
 
     def _id(self, column: _Column) -> _Column:

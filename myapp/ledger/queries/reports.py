@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from myapp.ledger import errors, tables
 from myapp.ledger.model import AccountType, Ledger
-from myapp.ledger.queries import history, prices
+from myapp.ledger.queries import history, prices, spans
+from myapp.ledger.queries.spans import Stretch
 from myapp.ledger.reports import valuing
 from myapp.ledger.reports.figures import Figure
 from myapp.ledger.reports.valuing import Rate, Valued
@@ -25,7 +25,7 @@ accounts = tables.accounts
 
 def figures_at(session: Session, ledger: Ledger, *, at: datetime, known_at: datetime | None) -> Sequence[Figure]:
     """Return what every account had at an effective time, as known at a recorded one; both are inclusive."""
-    return _figures(session, ledger, history.balances_at(session, ledger, None, at=at, known_at=known_at), known_at)
+    return _figures(session, ledger, spans.up_to(at), known_at)
 
 
 def figures_between(
@@ -37,10 +37,7 @@ def figures_between(
     known_at: datetime | None,
 ) -> Sequence[Figure]:
     """Return what a period added to every account; `effective_to` is exclusive."""
-    moved = history.movements(
-        session, ledger, None, effective_from=effective_from, effective_to=effective_to, known_at=known_at
-    )
-    return _figures(session, ledger, moved, known_at)
+    return _figures(session, ledger, Stretch(since=effective_from, until=effective_to), known_at)
 
 
 def value_figures(
@@ -68,16 +65,12 @@ def value_figures(
     return valuing.value(figures, currency, rates, exponents=exponents, at=at)
 
 
-def _figures(
-    session: Session, ledger: Ledger, counted: history.Balances, known_at: datetime | None
-) -> Sequence[Figure]:
-    nets: dict[UUID, dict[str, int]] = {}
-    for (account_id, currency), counters in counted.items():
-        nets.setdefault(account_id, {})[currency] = counters.debits_posted - counters.credits_posted
+def _figures(session: Session, ledger: Ledger, effective: Stretch, known_at: datetime | None) -> Sequence[Figure]:
+    nets = history.nets(session, ledger, effective, known_at=known_at)
     columns = (accounts.c.id, accounts.c.path, accounts.c.type, accounts.c.created_at)
     # What has postings is never left out, whatever the clocks of two processes say.
     return [
-        Figure(path=row.path, type=AccountType(row.type), nets=nets.get(row.id, {}))
-        for row in session.execute(sa.select(*columns).where(accounts.c.ledger_id == ledger.id))
-        if row.id in nets or known_at is None or row.created_at <= known_at
+        Figure(path=path, type=AccountType(of), nets=nets.get(id_, {}))
+        for id_, path, of, created_at in session.execute(sa.select(*columns).where(accounts.c.ledger_id == ledger.id))
+        if known_at is None or created_at <= known_at or id_ in nets
     ]

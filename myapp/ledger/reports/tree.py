@@ -23,9 +23,9 @@ class Sides:
     credit: int = 0
 
     @classmethod
-    def of(cls, net: int) -> Sides:
-        """Return a balance, debits less credits, in its column."""
-        return cls(max(net, 0), max(-net, 0))
+    def of(cls, *nets: int) -> Sides:
+        """Return balances, each debits less credits, in their columns."""
+        return cls(sum(net for net in nets if net > 0), sum(-net for net in nets if net < 0))
 
     def __add__(self, other: Sides) -> Sides:
         return Sides(self.debit + other.debit, self.credit + other.credit)
@@ -73,9 +73,7 @@ def grow(figures: Sequence[Figure], shape: Shape) -> Sequence[Node]:
     for figure in figures:
         nets = {code: net for code, net in figure.nets.items() if net or shape.zero}
         if nets or shape.zero:
-            root.at(figure.path.split(SEPARATOR)[: shape.depth]).amounts.append(
-                {code: Sides.of(net) for code, net in nets.items()}
-            )
+            root.at(figure.path.split(SEPARATOR)[: shape.depth]).add(nets)
     return root.open(types={figure.path: figure.type for figure in figures})
 
 
@@ -90,24 +88,32 @@ def add_up(amounts: Iterable[Amounts]) -> dict[str, Sides]:
 
 @dataclass(frozen=True, slots=True)
 class _Bud:
-    """A node that still gathers what is its own."""
+    """A node that still gathers what is its own: the balances in each currency."""
 
-    amounts: list[Amounts] = field(default_factory=list)
+    balances: dict[str, list[int]] = field(default_factory=dict)
     children: dict[str, _Bud] = field(default_factory=dict)
 
     def at(self, names: Iterable[str]) -> _Bud:
         """Return the bud that the names lead to."""
         bud = self
         for name in names:
-            bud = bud.children.setdefault(name, _Bud())
+            below = bud.children.get(name)
+            if below is None:
+                below = bud.children[name] = _Bud()
+            bud = below
         return bud
+
+    def add(self, nets: Mapping[str, int]) -> None:
+        """Gather what one account has."""
+        for code, net in nets.items():
+            self.balances.setdefault(code, []).append(net)
 
     def open(self, prefix: str = "", *, types: Mapping[str, AccountType]) -> Sequence[Node]:
         """Return the children as nodes."""
         nodes = []
         for name, bud in sorted(self.children.items()):
             path = prefix + name
-            own = add_up(bud.amounts)
+            own = {code: Sides.of(*nets) for code, nets in sorted(bud.balances.items())}
             children = bud.open(path + SEPARATOR, types=types)
             total = add_up([own, *(child.total for child in children)])
             nodes.append(Node(path=path, type=types.get(path), own=own, total=total, children=children))
