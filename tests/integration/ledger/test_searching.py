@@ -6,6 +6,7 @@ import random
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -215,6 +216,29 @@ class TestSearches:
         assert first.resume is not None
         found = [each.id for each in pages(desk, criteria, size=4)]
         assert found == [each.id for each in everything if meets(each, criteria)] != []
+
+    def test_look_no_further_at_what_another_index_leaves_out(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looked_up: list[UUID] = []
+        read = finding.by_key.read
+
+        def watched(session: Session, query: Any, key: Any, keys: Sequence[UUID]) -> Any:
+            looked_up.extend(keys)
+            return read(session, query, key, keys)
+
+        monkeypatch.setattr(finding.by_key, "read", watched)
+        for path in ("assets:till", "assets:bank", "income:sales"):
+            desk.open(path)
+        for number in range(40):
+            account, word = ("assets:till", "red") if number % 2 else ("assets:bank", "blue")
+            desk.record(transaction(debit(account, "1"), credit("income:sales", "1"), description=f"some {word}"))
+        last = desk.record(transaction(debit("assets:till", "1"), credit("assets:bank", "1"), description="blue"))
+        looked_up.clear()
+
+        found = found_by(desk, queries.TransactionFilter(account="assets:till", text="blue"), size=5)
+
+        assert found == looked_up == [each.id for each in last.transactions]
 
     def test_for_amounts_need_a_currency(self) -> None:
         with pytest.raises(ValueError, match="currency"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from myapp.ledger.queries import by_key, horizon
 from myapp.ledger.queries.search import conditions, planning, ways
 from myapp.ledger.queries.search.criteria import TransactionFilter
 from myapp.ledger.queries.search.span import Span
-from myapp.ledger.queries.search.walks import COLLECTED_MAX, Portion, Walk
+from myapp.ledger.queries.search.walks import COLLECTED_MAX, Ordered, Portion, Walk
 
 transactions = tables.transactions
 
@@ -88,7 +88,14 @@ def choose(session: Session, ledger: Ledger, criteria: TransactionFilter, span: 
         for place, (way, count) in enumerate(zip(there, counts, strict=True))
         if count is not None and not (way.for_few and count >= COLLECTED_MAX)
     ]
-    return there[min(open_to)[1]].walk if open_to else ways.whole(ledger)
+    return _sieved(there[min(open_to)[1]].walk, there) if open_to else ways.whole(ledger)
+
+
+def _sieved(walk: Walk, there: Sequence[ways.Way]) -> Walk:
+    """Return a walk that leaves out what cannot be on a page, where an index says so of each id."""
+    if not isinstance(walk, Ordered):
+        return walk
+    return replace(walk, sieves=[way.walk for way in there if isinstance(way.walk, Ordered) and way.walk is not walk])
 
 
 def _list(session: Session, ledger: Ledger, span: Span, limit: int) -> Found:
@@ -106,9 +113,15 @@ def _candidates(session: Session, walk: Walk, span: Span, size: int) -> Iterator
     while True:
         portion = walk.portion(session, span.up_to(floor), size)
         rest, floor = portion.ids, portion.floor
-        while rest:
+        while len(rest) > size:
             some, rest = rest[:size], rest[size:]
-            yield Portion(ids=some, floor=some[-1] if rest else floor, looked_at=0 if rest else portion.looked_at)
-            size = min(size * GROWTH, max(size, COLLECTED_MAX))
+            yield Portion(ids=some, floor=some[-1])
+            size = _grown(size)
+        yield Portion(ids=rest, floor=floor, looked_at=portion.looked_at)
+        size = _grown(size)
         if floor is None:
             return
+
+
+def _grown(size: int) -> int:
+    return min(size * GROWTH, max(size, COLLECTED_MAX))

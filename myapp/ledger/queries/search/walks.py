@@ -50,11 +50,37 @@ class Ordered:
     id: sa.Column[UUID]
     conditions: Sequence[sa.ColumnElement[bool]]
     repeats: bool = False
+    # Others that have all that is searched for: what is not in each of them is left out.
+    sieves: Sequence[Ordered] = ()
 
     def portion(self, session: Session, span: Span, count: int, /) -> Portion:
         query = sa.select(self.id).where(*self.conditions, *span.holds(self.id)).order_by(self.id.desc()).limit(count)
-        found = session.scalars(query.distinct() if self.repeats else query).all()
+        if self.repeats:
+            query = query.distinct()
+        if self.sieves:
+            return self._sieved(session, query.subquery(), count)
+        found = session.scalars(query).all()
         return Portion(ids=found, floor=found[-1] if len(found) == count else None)
+
+    def _sieved(self, session: Session, entries: sa.Subquery, count: int) -> Portion:
+        """Read those that are in every sieve; where there are `count` entries the last one is read in any case."""
+        candidate = entries.c[self.id.name]
+        judged = sa.select(
+            candidate.label("id"),
+            sa.func.row_number().over(order_by=candidate.desc()).label("place"),
+            sa.and_(*(sieve.has(candidate) for sieve in self.sieves)).label("is_met"),
+        )
+        # The offset keeps PostgreSQL from judging each entry twice.
+        found = judged.offset(0).subquery()
+        query = sa.select(found).where(sa.or_(found.c.is_met, found.c.place == count)).order_by(found.c.id.desc())
+        rows = session.execute(query).all()
+        ids = [row.id for row in rows if row.is_met]
+        is_full = bool(rows) and rows[-1].place == count
+        return Portion(ids=ids, floor=rows[-1].id if is_full else None, looked_at=count - len(ids))
+
+    def has(self, candidate: sa.ColumnElement[UUID]) -> sa.ColumnElement[bool]:
+        """Say that an id is among these: one look into the index."""
+        return sa.select(self.id).where(*self.conditions, self.id == candidate).offset(0).exists()
 
 
 @dataclass(frozen=True, kw_only=True)
