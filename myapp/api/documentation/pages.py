@@ -6,12 +6,13 @@ Everything is made on the server from the same document that programs read; noth
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mako.lookup import TemplateLookup  # type: ignore[import-untyped]
 from markupsafe import Markup, escape
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
@@ -21,6 +22,9 @@ from myapp.api import problems, respond
 from myapp.api.documentation import openapi, operations
 from myapp.api.request import AnyRequest
 from myapp.ledger import errors as ledger_errors
+
+if TYPE_CHECKING:
+    from mako.lookup import TemplateLookup  # type: ignore[import-untyped]
 
 ASSETS = Path(__file__).parent / "assets"
 STYLE = (ASSETS / "style.css").read_text(encoding="utf-8")
@@ -32,11 +36,6 @@ POLICY = (
 )
 
 HOME = {"documentation": "/docs", "openapi": "/openapi.json", "ledgers": "/v1/ledgers", "health": "/healthz"}
-
-# Everything a template shows is escaped unless it is marked as HTML.
-_PAGES = TemplateLookup(
-    [str(ASSETS)], default_filters=["escape"], imports=["from markupsafe import escape"], strict_undefined=True
-)
 
 _TOKEN = re.compile(r'(?P<key>"[^"]*")(?=:)|(?P<string>"[^"]*")|(?P<word>(?<=: )(?:true|false|null|[0-9]+)\b)')
 
@@ -92,9 +91,20 @@ def described(text: str) -> Markup:
     return Markup("".join(parts))  # noqa: S704 - each part was escaped
 
 
+@functools.cache
+def _templates() -> TemplateLookup:
+    # When somebody looks at a page, which most processes never see: it brings whatever is installed to color code.
+    from mako.lookup import TemplateLookup
+
+    # Everything a template shows is escaped unless it is marked as HTML.
+    return TemplateLookup(
+        [str(ASSETS)], default_filters=["escape"], imports=["from markupsafe import escape"], strict_undefined=True
+    )
+
+
 def render(name: str, **values: object) -> Response:
     """Return a page made from a template of the assets."""
-    html = _PAGES.get_template(name).render_unicode(
+    html = _templates().get_template(name).render_unicode(
         style=STYLE, kinds=problems.KINDS.values(), colored=colored, described=described, **values
     )
     headers = [
