@@ -104,8 +104,10 @@ def _templates() -> TemplateLookup:
 
 def render(name: str, **values: object) -> Response:
     """Return a page made from a template of the assets."""
-    html = _templates().get_template(name).render_unicode(
-        style=STYLE, kinds=problems.KINDS.values(), colored=colored, described=described, **values
+    html = (
+        _templates()
+        .get_template(name)
+        .render_unicode(style=STYLE, kinds=problems.KINDS.values(), colored=colored, described=described, **values)
     )
     headers = [
         ("Content-Type", "text/html; charset=UTF-8"),
