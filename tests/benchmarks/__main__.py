@@ -1,7 +1,7 @@
 """Run benches: `python -m tests.benchmarks` for all, `python -m tests.benchmarks record read` for these.
 
-Each prints its tables, and writes `bench-<name>.json` and `bench-<name>.svg` where `--out` says. The exit code is 1
-where a request was refused or some books do not hold.
+Each prints its tables, and writes them as `bench-<name>.md`, all that it found as `.json`, and a picture of it as
+`.svg`, where `--out` says. The exit code is 1 where a request was refused or some books do not hold.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if CAN_PLOT:
             chosen.draw(findings, options.out / f"bench-{name}.svg")
         bar.end()
-        print(chosen.render(findings), flush=True)
+        told = chosen.render(findings)
+        (options.out / f"bench-{name}.md").write_text(told, encoding="utf-8")
+        print(told, flush=True)
         code |= not findings.is_well()
     return code
 

@@ -11,4 +11,5 @@ BENCH = Comparison(
     sides=sides.named("myapp", "starter-orm", "fastapi-orm", "flask-orm", "django-hordak"),
     calls=payloads.balances,
     needs_transactions=True,
+    goals={"fastapi-orm": 1.0, "flask-orm": 1.0},
 )

@@ -10,4 +10,5 @@ BENCH = Comparison(
     title="Record one transaction",
     sides=sides.ALL,
     calls=payloads.transfers,
+    goals={"fastapi-orm": 2.5, "flask-orm": 2.5, "fastapi-statement": 1.0, "flask-statement": 1.0},
 )
