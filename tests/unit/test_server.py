@@ -7,6 +7,8 @@ import re
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -635,6 +637,21 @@ class TestMake:
     def test_says_what_waitress_does_not_take(self, wrong: dict[str, str], said: str):
         with pytest.raises(SystemExit, match=said):
             server.make({}, **wrong)
+
+    def test_searches_for_no_garbage_while_the_application_is_imported(self):
+        """In a process of its own, as pserve goes: the server is made, then the application is imported."""
+        order = (
+            "import gc, sys, myapp.server;"
+            "rooms = {'sqlalchemy', 'myapp.db', 'myapp.api', 'myapp.ledger'} & sys.modules.keys();"
+            "myapp.server.make({}, port='0');"
+            "before = sum(each['collections'] for each in gc.get_stats());"
+            "import myapp.api, myapp.db, myapp.meeting;"
+            "print(sorted(rooms), sum(each['collections'] for each in gc.get_stats()) - before)"
+        )
+
+        done = subprocess.run([sys.executable, "-c", order], capture_output=True, text=True, check=True)
+
+        assert done.stdout == "[] 0\n"
 
     def test_serves_in_any_thread_and_empties_the_pools_at_its_end(self, tmp_path: Path):
         handlers = [signal.getsignal(each) for each in server.SIGNALS]
