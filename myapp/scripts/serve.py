@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import configparser
 import contextlib
+import gc
 import itertools
 import logging
 import os
@@ -119,10 +120,14 @@ def _runner(ini: str, variables: Sequence[str]) -> server.Runner:
     Raises:
         settings.SettingsError: it cannot be read, or names another server.
     """
+    threshold = gc.get_threshold()
     try:
         runner = get_config_loader(ini).get_wsgi_server(None, parse_vars(variables))
     except (OSError, LookupError, ValueError, ImportError, configparser.Error, SystemExit) as exc:
         raise settings.SettingsError([f"{ini}: {exc}"]) from exc
+    finally:
+        # What is made here starts nothing.
+        gc.set_threshold(*threshold)
     if not isinstance(runner, server.Runner):
         raise settings.SettingsError([f"{ini}: the section [server:main] needs `use = egg:myapp#server`"])
     return runner

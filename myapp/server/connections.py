@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import fcntl
 import logging
+import struct
+import termios
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,12 +14,20 @@ from typing import TYPE_CHECKING, Any
 # What is used of waitress is not in its documentation; constraints.txt pins it, and tests/unit/test_server.py holds it
 # to what is expected here.
 from waitress.channel import HTTPChannel
+from waitress.receiver import ChunkedReceiver
 from waitress.task import WSGITask
+from waitress.utilities import BadRequest
 
 if TYPE_CHECKING:
     from myapp.server.watch import Watch
 
 log = logging.getLogger(__name__)
+
+# Of a line between the chunks of a body, and of what comes behind them. waitress looks through all of it for its end
+# whenever a byte more has come.
+CHUNK_LINE_BYTES_MAX = 4096
+# A C int.
+_INT = struct.Struct("i")
 
 _ESCAPES = {number: f"%{number:02X}" for number in (*range(32), 127)}
 
@@ -61,9 +72,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """One connection of a client."""
 
     task_class = Task
-    # When the client had last taken what there was.
+    # When the client was last seen to take something of what there was, or had taken all of it.
     caught_up_at = 0.0
     _head = b""
+    # What the system had yet to send when it was last looked at.
+    _unsent = 0
     # Whether the system did not take all that a worker thread had to send.
     _is_left = False
 
@@ -123,6 +136,29 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         super().cancel()
         self.changed()
 
+    def received(self, data: bytes) -> bool:
+        """Take what the client has sent; refuse a chunked body that goes on and on without a chunk."""
+        receiver = getattr(self.request, "body_rcv", None)
+        if isinstance(receiver, ChunkedReceiver) and _line_bytes(receiver) > CHUNK_LINE_BYTES_MAX:
+            receiver.error = BadRequest("A line between the chunks of the body is too long")
+        is_taken: bool = super().received(data)
+        return is_taken
+
+    def send_continue(self) -> None:
+        """Ask for the body, if one is to come; waitress forgets a request that has none, or that it has refused."""
+        if self.request.completed:
+            self.request.expect_continue = False
+        else:
+            super().send_continue()
+
+    def handle_close(self) -> None:
+        """Close, and let go of what was received by half, which may be a file."""
+        super().handle_close()
+        # Or it would know of itself, and stay until somebody looks for garbage.
+        self.server.pull_trigger = _nobody
+        if self.request is not None:
+            self.request.close()
+
     def send_head(self) -> None:
         """Send a head that still waits."""
         head, self._head = self._head, b""
@@ -135,8 +171,31 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         waitress would wait for it, and the worker thread that makes the answer with it, for as long as it stays.
         """
         now = time.time()
-        if self.total_outbufs_len < self.adj.send_bytes:
+        unsent = self._system_has_to_send()
+        has_all = not unsent and self.total_outbufs_len < self.adj.send_bytes
+        if has_all or unsent < self._unsent:
             self.caught_up_at = now
+        self._unsent = unsent
         # Not by its last activity alone: an answer may begin after a long silence.
         if now - max(self.caught_up_at, self.last_activity) > self.adj.channel_timeout:
             self.handle_close()
+
+    def _system_has_to_send(self) -> int:
+        """Return how many bytes the system took that the client has not; 0 where it does not say.
+
+        A client that reads slowly may be at these for longer than `channel_timeout`, and one that does not for ever.
+        """
+        try:
+            told = fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(_INT.size))
+        except OSError:
+            return 0
+        number: int = _INT.unpack(told)[0]
+        return number
+
+
+def _line_bytes(receiver: ChunkedReceiver) -> int:
+    return max(len(receiver.control_line), len(receiver.trailer))
+
+
+def _nobody() -> None:
+    """Be called by a worker thread that has no connection any more."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -33,6 +35,9 @@ LINGER_SECONDS = 0.5
 WORKER_END_SECONDS = 0.2
 # How often connections are looked at whose time may have come.
 LOOK_SECONDS = 1.0
+# For how long nobody is let in once there was no room for one more, and what the system says then.
+FULL_SECONDS = 1.0
+FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # What an idle process takes to accept, generously.
 YIELD_SECONDS = 0.001
 
@@ -57,6 +62,7 @@ class Server:
         self._leaving = threading.Event()
         self._watch = Watch()
         self._look_at = 0.0
+        self._full_until = 0.0
         seen = {SHUTTING_DOWN: self._ending, LEAVING: self._leaving}
         self._workers = Workers()
         server = create_server(_telling(application, seen), map=self._watch, _dispatcher=self._workers, **adjustments)
@@ -67,7 +73,9 @@ class Server:
         for door in self._doors:
             door.is_leaving = self.is_leaving
             door.channel_class = Channel
-            door.handle_accept = partial(self._accept, door)
+            door.handle_accept = partial(self._let_in, door)
+            door.accept = partial(self._accept, door)
+            door.readable = partial(self._lets_in, door)
         # All that is not a connection.
         self._fixtures = len(self._watch)
         logger.addFilter(_ONE_LINE)
@@ -121,22 +129,43 @@ class Server:
             for channel in self._channels():
                 channel.look()
             self._watch.ask_all()
-        before = len(self._watch)
-        self._watch.turn(min(seconds, self._adjustments.asyncore_loop_timeout))
-        if len(self._watch) < before:
-            # At `connection_limit` they had stopped accepting.
-            for door in self._doors:
-                self._watch.ask(door)
+        before, was_full = len(self._watch), now < self._full_until
+        longest = self._full_until - now if was_full else self._adjustments.asyncore_loop_timeout
+        self._watch.turn(min(seconds, longest))
+        if was_full or len(self._watch) < before:
+            # They had stopped accepting, or had so at `connection_limit`.
+            self._ask_doors()
 
-    def _accept(self, door: BaseWSGIServer) -> None:
+    def _ask_doors(self) -> None:
+        for door in self._doors:
+            self._watch.ask(door)
+
+    def _let_in(self, door: BaseWSGIServer) -> None:
         # With the others it is a matter of luck who gets a connection, unless one who has more hesitates.
         if self._tally and self._tally.is_ahead():
             time.sleep(YIELD_SECONDS)
         BaseWSGIServer.handle_accept(door)
 
+    def _accept(self, door: BaseWSGIServer) -> tuple[socket.socket, object] | None:
+        """Accept who knocks. Where there is no room the doors are shut for a while: else the system tells of who waits
+        at them again and again."""
+        try:
+            accepted: tuple[socket.socket, object] | None = wasyncore.dispatcher.accept(door)
+        except OSError as exc:
+            if exc.errno not in FULL:
+                raise
+            log.warning("Nobody is let in for %g s: %s", FULL_SECONDS, exc)
+            self._full_until = time.monotonic() + FULL_SECONDS
+            self._ask_doors()
+            return None
+        return accepted
+
+    def _lets_in(self, door: BaseWSGIServer) -> bool:
+        return time.monotonic() >= self._full_until and BaseWSGIServer.readable(door)
+
     def _close_doors(self) -> None:
         for door in self._doors:
-            _let_in(door)
+            _let_all_in(door)
         self._leave_doors()
 
     def _leave_doors(self) -> None:
@@ -148,12 +177,15 @@ class Server:
     def _finish(self, deadline: float) -> None:
         """Serve the connections there are until none is left or the deadline has come."""
         patience = min(deadline, time.monotonic() + LINGER_SECONDS)
-        while (now := time.monotonic()) < deadline and (channels := self._channels()):
-            if now >= patience:
-                for channel in channels:
-                    channel.will_close = channel.will_close or channel.is_idle
-                    channel.changed()
+        while (now := time.monotonic()) < deadline and self._is_unfinished(closes_idle=now >= patience):
             self._turn((patience if now < patience else deadline) - now)
+
+    def _is_unfinished(self, *, closes_idle: bool) -> bool:
+        """Say whether there are connections, less those that are idle, if these are to be closed."""
+        for channel in self._channels():
+            if closes_idle and channel.is_idle:
+                channel.handle_close()
+        return bool(self._channels())
 
     def _stop_workers(self, deadline: float) -> None:
         """End the worker threads; wait for one whose client hung up, and so has no connection any more."""
@@ -182,7 +214,7 @@ def _telling(application: WSGIApplication, told: Mapping[str, threading.Event]) 
     return telling  # type: ignore[return-value]
 
 
-def _let_in(door: BaseWSGIServer) -> None:
+def _let_all_in(door: BaseWSGIServer) -> None:
     """Accept whoever the system has connected already, and would be cut off unheard."""
     for _ in range(door.adj.backlog):
         connected = len(door.active_channels)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import os
 import re
+import resource
+import select
 import signal
 import socket
 import struct
@@ -16,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from waitress import wasyncore
@@ -131,6 +136,20 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "LOOK_SECONDS", 0.1)
 
 
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return when the loop began a turn."""
+    begun: list[float] = []
+    turn = Watch.turn
+
+    def noting(watch: Watch, seconds: float) -> None:
+        begun.append(time.monotonic())
+        turn(watch, seconds)
+
+    monkeypatch.setattr(Watch, "turn", noting)
+    return begun
+
+
 def reset(connection: socket.socket) -> None:
     """Close it as one who is in a hurry."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -202,19 +221,6 @@ class TestAnswers:
 
 
 class TestWatch:
-    @pytest.fixture
-    def turns(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-        """Return when the loop began a turn."""
-        begun: list[float] = []
-        turn = Watch.turn
-
-        def noting(watch: Watch, seconds: float) -> None:
-            begun.append(time.monotonic())
-            turn(watch, seconds)
-
-        monkeypatch.setattr(Watch, "turn", noting)
-        return begun
-
     def test_asks_no_connection_on_which_nothing_happens(self, serve: Serve, monkeypatch: pytest.MonkeyPatch):
         # Its time comes for none meanwhile.
         monkeypatch.setattr(loop, "LOOK_SECONDS", 2 * WAIT_SECONDS)
@@ -612,7 +618,120 @@ class Counts:
         return self.ahead
 
 
+class TestHostileClients:
+    def test_take_their_half_sent_bodies_along(self, serve: Serve):
+        served = serve()
+        half = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n" + b"x" * 700_000
+        before = kept_files()
+        # What is in a cycle would stay until somebody looks for it.
+        gc.disable()
+        try:
+            for _ in range(5):
+                with closing(served.connect()) as client:
+                    client.sendall(half)
+            deadline = time.monotonic() + WAIT_SECONDS
+            while served.server._channels() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert kept_files() == before
+        finally:
+            gc.enable()
+
+    def test_wait_at_the_door_where_there_is_no_room(self, serve: Serve, turns: list[float], caplog: Any):
+        served = serve()
+        bounds = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with closing(socket.socket()) as client:
+            client.settimeout(WAIT_SECONDS)
+            full = os.dup(client.fileno())
+            os.close(full)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (full, bounds[1]))
+            try:
+                client.connect((HOST, served.port))
+                client.sendall(request("/"))
+                time.sleep(0.5)
+                taken = len(turns)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, bounds)
+            read_answer(client, "/")
+
+        assert taken <= 6
+        assert [record.message for record in caplog.records if "Nobody is let in" in record.message]
+
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            request("/first", headers="Expect: 100-continue\r\n"),
+            b"POST /first HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n",
+        ],
+        ids=["no body", "an empty one"],
+    )
+    def test_get_their_answer_if_they_ask_to_send_nothing(self, serve: Serve, asked: bytes):
+        served = serve()
+        with closing(served.connect()) as client:
+            client.sendall(asked)
+            assert read_answer(client, "/first").startswith("HTTP/1.1 200")
+            client.sendall(request("/second"))
+            read_answer(client, "/second")
+
+    def test_are_refused_what_they_ask_to_send(self, serve: Serve):
+        served = serve(adjusted={"max_request_body_size": 1000})
+        with closing(served.connect()) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\nExpect: 100-continue\r\n\r\n")
+            assert read_all(client).startswith("HTTP/1.1 413")
+
+    @pytest.mark.usefixtures("in_a_hurry")
+    def test_may_be_slow_as_long_as_they_take_something(self, serve: Serve):
+        served = serve(adjusted={"channel_timeout": 1, "asyncore_loop_timeout": 0.1})
+        with closing(slow_reader(served)) as client:
+            client.sendall(request("/large", headers="Connection: close\r\n"))
+            taken = 0
+            for _ in range(40):
+                time.sleep(0.1)
+                taken += len(client.recv(4096))
+
+            assert taken + len(read_all(client)) > LARGE_BYTES
+
+    @pytest.mark.usefixtures("in_a_hurry")
+    def test_are_given_up_if_they_leave_all_of_it_to_the_system(self, serve: Serve):
+        served = serve(adjusted={"channel_timeout": 1, "asyncore_loop_timeout": 0.1})
+        with closing(slow_reader(served)) as client:
+            client.sendall(request("/" + "x" * 200_000))
+            deadline = time.monotonic() + WAIT_SECONDS
+            while not served.application.finished or served.server._channels():
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+    @pytest.mark.parametrize("line", [b"0" * 5000, b"0\r\n" + b"x" * 5000], ids=["chunk", "trailer"])
+    def test_end_a_line_between_chunks_some_time(self, serve: Serve, line: bytes):
+        served = serve()
+        with closing(served.connect()) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + line)
+            while not select.select([client], [], [], 0.1)[0]:
+                client.sendall(b"0")
+            assert read_all(client).startswith("HTTP/1.1 400")
+
+
+def kept_files() -> int:
+    """Return how many files this process holds that nobody else can find."""
+    names = [str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    return sum(name.endswith("(deleted)") for name in names)
+
+
+def slow_reader(served: Served) -> socket.socket:
+    """Return a connection whose client's system takes little on its own."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(WAIT_SECONDS)
+    client.connect((HOST, served.port))
+    return client
+
+
 class TestMake:
+    @pytest.fixture(autouse=True)
+    def _garbage_as_before(self) -> Iterator[None]:
+        threshold = gc.get_threshold()
+        yield
+        gc.set_threshold(*threshold)
+
     def test_names_each_bad_setting_of_its_own(self):
         with pytest.raises(SystemExit) as stopped:
             server.make({}, shutdown_seconds="soon", drain_seconds="-1", port="0")
