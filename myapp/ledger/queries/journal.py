@@ -159,7 +159,9 @@ class Walk:
     def _is_among(self, column: _Column) -> sa.ColumnElement[bool]:
         if self._is_sqlite:
             return sa.type_coerce(column, sa.LargeBinary).in_(sa.bindparam("keys", expanding=True))
-        return column == sa.any_(sa.cast(sa.bindparam("keys", type_=sa.Text()), postgresql.ARRAY(sa.Uuid())))
+        # A query of its own is read once; where the keys are no condition of an index, the cast would be for each row.
+        keys = sa.select(sa.cast(sa.bindparam("keys", type_=sa.Text()), postgresql.ARRAY(sa.Uuid())))
+        return column == sa.any_(sa.cast(keys.scalar_subquery(), postgresql.ARRAY(sa.Uuid())))
 
     def _bound(self, keys: Sequence[Any]) -> object:
         """Return keys as they are bound: an array as its text, where the driver would look at each for quotes."""

@@ -1,10 +1,11 @@
 """Ways to walk the transactions that meet one part of a search, the newest first, each along one index.
 
 Note [Walks]
-A walk gives ids in portions. A portion has all ids of the walk from `floor` up to where it began, so that the next
-begins at the floor; without a floor it was the last. A portion reads about as many entries of the index as it was asked
-for, whatever else the ledger holds. Each statement fits one index only, in its conditions and in its order, so that
-there is nothing to choose for a planner that knows nothing of a new ledger.
+A walk gives ids in portions. A portion has all ids of the walk from `floor` up to where it began that pass its sieves,
+so that the next begins at the floor; without a floor it was the last. A portion reads about as many entries of the
+index as it was asked for, whatever else the ledger holds, and as many of each sieve's. Each part of a statement fits
+one index only, in its conditions and in its order, so that there is nothing to choose for a planner that knows nothing
+of a new ledger.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Portion:
 
     ids: Sequence[UUID]
     floor: UUID | None
-    # How many were looked at beside these.
+    # How many were looked at beside these, at most.
     looked_at: int = 0
 
 
@@ -63,24 +64,32 @@ class Ordered:
         return Portion(ids=found, floor=found[-1] if len(found) == count else None)
 
     def _sieved(self, session: Session, entries: sa.Subquery, count: int) -> Portion:
-        """Read those that are in every sieve; where there are `count` entries the last one is read in any case."""
+        """Read those that are in every sieve. Where there are `count` entries the last is read as well: the floor."""
         candidate = entries.c[self.id.name]
         judged = sa.select(
             candidate.label("id"),
             sa.func.row_number().over(order_by=candidate.desc()).label("place"),
-            sa.and_(*(sieve.has(candidate) for sieve in self.sieves)).label("is_met"),
+            self._passes(candidate).label("passes"),
         )
         # The offset keeps PostgreSQL from judging each entry twice.
         found = judged.offset(0).subquery()
-        query = sa.select(found).where(sa.or_(found.c.is_met, found.c.place == count)).order_by(found.c.id.desc())
-        rows = session.execute(query).all()
-        ids = [row.id for row in rows if row.is_met]
+        query = sa.select(found).where(sa.or_(found.c.passes == 1, found.c.place == count))
+        rows = session.execute(query.order_by(found.c.id.desc())).all()
+        ids = [row.id for row in rows if row.passes]
         is_full = bool(rows) and rows[-1].place == count
         return Portion(ids=ids, floor=rows[-1].id if is_full else None, looked_at=count - len(ids))
 
+    def _passes(self, candidate: sa.ColumnElement[UUID]) -> sa.ColumnElement[int]:
+        """Say 1 of an id that is in every sieve, else 0. SQLite would ask all of them, were they joined by AND."""
+        passes: sa.ColumnElement[int] = sa.literal_column("1", sa.Integer)
+        for sieve in reversed(self.sieves):
+            passes = sa.case((sieve.has(candidate), passes), else_=sa.literal_column("0", sa.Integer))
+        return passes
+
     def has(self, candidate: sa.ColumnElement[UUID]) -> sa.ColumnElement[bool]:
-        """Say that an id is among these: one look into the index."""
-        return sa.select(self.id).where(*self.conditions, self.id == candidate).offset(0).exists()
+        """Say that an id is among these: it is the first that is not before it, which one index alone can tell."""
+        query = sa.select(self.id).where(*self.conditions, self.id >= candidate).order_by(self.id).limit(1)
+        return query.scalar_subquery() == candidate
 
 
 @dataclass(frozen=True, kw_only=True)
