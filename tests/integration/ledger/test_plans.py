@@ -67,7 +67,7 @@ def test_no_join_compares_all_with_all(engine: Engine, read: str) -> None:
     sessions = factory.build(engine)
     with scope.session_scope(sessions) as session:
         fill(session, "old")
-    with engine.connect() as connection:
+    with engine.begin() as connection:
         connection.exec_driver_sql("ANALYZE")
     with scope.session_scope(sessions) as session:
         ledger = fill(session, "new")
