@@ -105,7 +105,7 @@ def _(findings: StartupFindings) -> Iterator[Goal]:
     found = spread([next(iter(each.answered_ms.values())) / starting.MILLISECONDS for each in findings.of(ours)])
     wanted = starting.GOAL_MS / starting.MILLISECONDS
     if found is not None:
-        yield Goal("From exec to the first answer", _told(found, "{:.1f}", " s"), f"≤ {wanted:g} s", found[0] <= wanted)
+        yield Goal("From exec to the first answer", _told(found, "{:.2f}", " s"), f"≤ {wanted:g} s", found[0] <= wanted)
 
 
 def _told(found: Spread, form: str, unit: str = "") -> str:
