@@ -25,7 +25,7 @@ An id tells to the microsecond when it was recorded (ids.py), so no transaction 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -94,13 +94,35 @@ def nets(session: Session, ledger: Ledger, effective: Stretch, *, known_at: date
 
     Shape: as of `movements`; less is read than there, since of many accounts each column tells.
     """
-    pieces = list(spans.pieces(effective, spans.up_to(known_at)))
+    reader = _Reader(upsert.dialect_of(session), ledger, None)
     found: dict[UUID, dict[str, int]] = {}
-    if pieces:
-        moved = _moved(_Reader(upsert.dialect_of(session), ledger, None), pieces)
+    parts = _parts(reader, effective, known_at)
+    if parts:
+        moved = sa.union_all(*parts).subquery("moved")
         for account_id, currency, debits, credited in session.execute(_sums(moved, _posted(moved))):
             found.setdefault(account_id, {})[currency] = debits - credited
     return found
+
+
+def _parts(reader: _Reader, effective: Stretch, known_at: datetime | None) -> Sequence[sa.Select[Any]]:
+    """Return what adds up to a stretch: from its beginning on or, where it has none, from the balances back to its end.
+
+    Of what is now that is next to nothing, where all months of all accounts are many.
+    """
+    if effective.since is not None or effective.until is None or known_at is not None:
+        return [reader.select(piece) for piece in spans.pieces(effective, spans.up_to(known_at))]
+    later = spans.pieces(Stretch(since=effective.until), Stretch())
+    return [
+        _all_balances(reader.ledger),
+        *(reader.select(replace(piece, is_added=not piece.is_added)) for piece in later),
+    ]
+
+
+def _all_balances(ledger: Ledger) -> sa.Select[Any]:
+    """Select what the balances say now, as a piece; each posting has made another version."""
+    counters = (balances.c[name] for name in deltas.COUNTERS)
+    query = sa.select(balances.c.account_id, balances.c.currency, *counters, balances.c.version.label("lines"))
+    return query.where(balances.c.ledger_id == ledger.id, balances.c.version > 0)
 
 
 def _read_balances(session: Session, ledger: Ledger, account_ids: Collection[UUID] | None) -> Balances:
