@@ -98,7 +98,7 @@ def nets(session: Session, ledger: Ledger, effective: Stretch, *, known_at: date
     found: dict[UUID, dict[str, int]] = {}
     parts = _parts(reader, effective, known_at)
     if parts:
-        moved = sa.union_all(*parts).subquery("moved")
+        moved = _moved(parts)
         for account_id, currency, debits, credited in session.execute(_sums(moved, _posted(moved))):
             found.setdefault(account_id, {})[currency] = debits - credited
     return found
@@ -147,8 +147,7 @@ def _sum(session: Session, ledger: Ledger, account_ids: Collection[UUID] | None,
             credits_pending=row.credits_high * HALF + row.credits_low,
         )
         for some in _portions(account_ids)
-        for moved in [_moved(_Reader(dialect, ledger, some), all_pieces)]
-        for row in session.execute(_sums(moved, [*_posted(moved), *_pending(moved)]))
+        for row in session.execute(_all_sums(_Reader(dialect, ledger, some), all_pieces))
     }
 
 
@@ -160,8 +159,13 @@ def _portions(account_ids: Collection[UUID] | None) -> Iterator[Sequence[UUID] |
         yield from (ordered[place : place + ACCOUNTS_AT_ONCE] for place in range(0, len(ordered), ACCOUNTS_AT_ONCE))
 
 
-def _moved(reader: _Reader, pieces: Sequence[Piece]) -> sa.Subquery:
-    return sa.union_all(*map(reader.select, pieces)).subquery("moved")
+def _moved(parts: Sequence[sa.Select[Any]]) -> sa.Subquery:
+    return sa.union_all(*parts).subquery("moved")
+
+
+def _all_sums(reader: _Reader, pieces: Sequence[Piece]) -> sa.Select[Any]:
+    moved = _moved([reader.select(piece) for piece in pieces])
+    return _sums(moved, [*_posted(moved), *_pending(moved)])
 
 
 def _sums(moved: sa.Subquery, sums: Sequence[_Sum]) -> sa.Select[Any]:
@@ -177,13 +181,16 @@ def _pending(moved: sa.Subquery) -> Sequence[_Sum]:
     return [
         _sum_of(half, f"{side}_{place}")
         for side in ("debits", "credits")
-        for column in [moved.c[f"{side}_pending"]]
-        for place, half in (("high", column // HALF), ("low", column % HALF))
+        for place, half in _halves(moved.c[f"{side}_pending"])
     ]
 
 
+def _halves(column: sa.ColumnElement[int]) -> Sequence[tuple[str, sa.ColumnElement[int]]]:
+    return ("high", column // HALF), ("low", column % HALF)
+
+
 def _sum_of(column: sa.ColumnElement[int], name: str) -> _Sum:
-    """Return a sum that is known to fit: PostgreSQL would tell it as a Decimal, which takes longer to read."""
+    """Return a sum that is known to fit (see HALF): PostgreSQL tells a Decimal, which takes longer to read."""
     return sa.cast(sa.func.sum(column), sa.BigInteger).label(name)
 
 
