@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from myapp import errors
@@ -38,6 +39,8 @@ SECONDS_MIN, SECONDS_MAX = 0.001, 3600
 DAYS_MAX = 36_500
 
 SECRET_LENGTH_MIN = 32
+
+Number = TypeVar("Number", int, float)
 
 ISOLATION_LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 
@@ -84,6 +87,8 @@ class Database:
     lock_timeout_seconds: float = 5.0
     deadline_seconds: float = 30.0
     isolation: str | None = None
+    # Every query here asks for a stretch of one index, in its order; see docs/decisions/0031-plans.md.
+    parameters: str = "enable_bitmapscan=off jit=off"
     prepared_statements: bool = True
     retry_attempts: int = 3
     retry_backoff_seconds: float = 0.05
@@ -149,25 +154,26 @@ def _secret(text: str) -> str:
     return text
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not SECONDS_MIN <= seconds <= SECONDS_MAX:
+def _within(number: Number, low: Number, high: Number) -> Number:
+    if not low <= number <= high:
         raise ValueError
-    return seconds
+    return number
+
+
+def _seconds(text: str) -> float:
+    return _within(float(text), SECONDS_MIN, SECONDS_MAX)
 
 
 def _pause(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds <= SECONDS_MAX:
-        raise ValueError
-    return seconds
+    return _within(float(text), 0.0, SECONDS_MAX)
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if not 1 <= count <= 2**31 - 1:
-        raise ValueError
-    return count
+    return _within(int(text), 1, 2**31 - 1)
+
+
+def _days(text: str) -> int:
+    return _within(int(text), 1, DAYS_MAX)
 
 
 def _size(text: str) -> int:
@@ -181,18 +187,17 @@ def _switch(text: str) -> bool:
         raise ValueError from None
 
 
-def _days(text: str) -> int:
-    days = _count(text)
-    if days > DAYS_MAX:
-        raise ValueError
-    return days
-
-
 def _isolation(text: str) -> str:
     level = text.upper().replace("_", " ")
     if level not in ISOLATION_LEVELS:
         raise ValueError
     return level
+
+
+def _parameters(text: str) -> str:
+    if not all(re.fullmatch(r"[a-z_][a-z0-9_.]*=[^\s'\\=]+", each) for each in text.split()):
+        raise ValueError
+    return text
 
 
 def _address(text: str) -> str:
@@ -222,7 +227,9 @@ class Setting:
 DAYS = f"a number of days from 1 to {DAYS_MAX}"
 SECONDS = f"a number of seconds from {SECONDS_MIN} to {SECONDS_MAX}"
 PAUSE = f"a number of seconds from 0 to {SECONDS_MAX}"
-URL = "sqlite:////path/to/file or postgresql://user:password@host:port/database"
+FROM_0, FROM_1 = "a whole number from 0", "a whole number from 1"
+POSTGRESQL_URL = "postgresql://user:password@host:port/database"
+URL = f"sqlite:////path/to/file or {POSTGRESQL_URL}"
 
 DATABASE: Sequence[Setting] = (
     Setting(key="sqlalchemy.url", field="url", read=_url, expects=URL),
@@ -232,12 +239,7 @@ DATABASE: Sequence[Setting] = (
         read=_replica_urls,
         expects="postgresql://… of each replica, with spaces between them",
     ),
-    Setting(
-        key="sqlalchemy.second_url",
-        field="second_url",
-        read=_second_url,
-        expects="postgresql://user:password@host:port/database",
-    ),
+    Setting(key="sqlalchemy.second_url", field="second_url", read=_second_url, expects=POSTGRESQL_URL),
     Setting(
         key="db.token_secret",
         field="token_secret",
@@ -247,21 +249,19 @@ DATABASE: Sequence[Setting] = (
     ),
     Setting(key="db.writes", field="writes", read=_switch, expects="on | off"),
     Setting(key="db.application_name", field="application_name", read=_name, expects="a name"),
-    Setting(key="db.pool_size", field="pool_size", read=_count, expects="a whole number from 1"),
+    Setting(key="db.pool_size", field="pool_size", read=_count, expects=FROM_1),
     Setting(key="db.pool_timeout_seconds", field="pool_timeout_seconds", read=_seconds, expects=SECONDS),
-    Setting(key="db.waiting_max", field="waiting_max", read=_size, expects="a whole number from 0"),
+    Setting(key="db.waiting_max", field="waiting_max", read=_size, expects=FROM_0),
     Setting(key="db.busy_timeout_seconds", field="busy_timeout_seconds", read=_seconds, expects=SECONDS),
     Setting(key="db.lock_timeout_seconds", field="lock_timeout_seconds", read=_seconds, expects=SECONDS),
     Setting(key="db.deadline_seconds", field="deadline_seconds", read=_seconds, expects=SECONDS),
     Setting(key="db.isolation", field="isolation", read=_isolation, expects=" | ".join(ISOLATION_LEVELS)),
-    Setting(key="db.prepared_statements", field="prepared_statements", read=_switch, expects="on | off"),
     Setting(
-        key="db.repeated_statement_warning",
-        field="repeated_statement_warning",
-        read=_size,
-        expects="a whole number from 0",
+        key="db.parameters", field="parameters", read=_parameters, expects="name=value …, with spaces between them"
     ),
-    Setting(key="retry.attempts", field="retry_attempts", read=_count, expects="a whole number from 1"),
+    Setting(key="db.prepared_statements", field="prepared_statements", read=_switch, expects="on | off"),
+    Setting(key="db.repeated_statement_warning", field="repeated_statement_warning", read=_size, expects=FROM_0),
+    Setting(key="retry.attempts", field="retry_attempts", read=_count, expects=FROM_1),
     Setting(key="retry.backoff_seconds", field="retry_backoff_seconds", read=_pause, expects=PAUSE),
 )
 
@@ -271,7 +271,7 @@ APPLICATION: Sequence[Setting] = (
     Setting(key="myapp.body_bytes_max", field="body_bytes_max", read=_count, expects="a number of bytes from 1"),
     Setting(key="myapp.idempotency_days", field="idempotency_days", read=_days, expects=DAYS),
     Setting(key="myapp.remember_seconds", field="remember_seconds", read=_pause, expects=PAUSE),
-    Setting(key="myapp.followers_max", field="followers_max", read=_size, expects="a whole number from 0"),
+    Setting(key="myapp.followers_max", field="followers_max", read=_size, expects=FROM_0),
     Setting(key="myapp.webhook_timeout_seconds", field="webhook_timeout_seconds", read=_seconds, expects=SECONDS),
     Setting(key="myapp.webhook_backoff_seconds", field="webhook_backoff_seconds", read=_seconds, expects=SECONDS),
     Setting(key="myapp.webhook_disable_days", field="webhook_disable_days", read=_days, expects=DAYS),

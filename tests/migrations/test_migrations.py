@@ -107,6 +107,42 @@ class TestRevisions:
         assert second == first
 
 
+# Tables of which more is known, or will be, than that a ledger is one of many.
+KNOWN_OF_LEDGERS = """
+    SELECT tablename FROM pg_stats WHERE attname = 'ledger_id'
+    UNION
+    SELECT c.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE a.attname = 'ledger_id' AND c.relkind = 'r' AND a.attstattarget IS DISTINCT FROM 0
+"""
+A_CURRENCY = """
+    WITH ledger AS (
+      INSERT INTO ledgers (id, name, metadata, version, created_at)
+      VALUES (gen_random_uuid(), 'old', '{}', 1, now()) RETURNING id
+    )
+    INSERT INTO currencies (ledger_id, code, exponent) SELECT id, 'USD', 2 FROM ledger
+"""
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+class TestStatistics:
+    """See docs/decisions/0031-plans.md."""
+
+    def test_are_not_kept_of_ledgers(self, empty_url: str, empty_engine: Engine):
+        alembic.command.upgrade(databases.alembic_config(empty_url), "0013")
+        with empty_engine.begin() as connection:
+            connection.exec_driver_sql(A_CURRENCY)
+            connection.exec_driver_sql("ANALYZE")
+            before = set(connection.exec_driver_sql(KNOWN_OF_LEDGERS).scalars())
+            is_remembered = connection.dialect.server_version_info < (18,)
+        alembic.command.upgrade(databases.alembic_config(empty_url), "head")
+        with empty_engine.begin() as connection:
+            connection.exec_driver_sql("ANALYZE")
+            after = set(connection.exec_driver_sql(KNOWN_OF_LEDGERS).scalars())
+
+        assert before >= set(tables.metadata.tables) - {"ledgers"}
+        assert after == ({"currencies"} if is_remembered else set())
+
+
 class TestRequire:
     def test_refuses_an_empty_database_and_says_the_command(self, empty_engine: Engine):
         with pytest.raises(head.SchemaError, match="alembic upgrade head"):

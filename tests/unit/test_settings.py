@@ -53,6 +53,15 @@ class TestRead:
         with pytest.raises(settings.SettingsError, match=r"myapp\.idempotency_days"):
             settings.read({**URL, "myapp.idempotency_days": days}, {})
 
+    @pytest.mark.parametrize("text", ["work_mem=64MB  plan_cache_mode=force_custom_plan", ""])
+    def test_takes_parameters_or_none(self, text: str):
+        assert settings.read({**URL, "db.parameters": text}, {}).database.parameters == text
+
+    @pytest.mark.parametrize("text", ["work_mem", "work_mem=", "=1", "a-b=1", "a =1", "x='1'", "x=1\\", "x=1=2"])
+    def test_a_parameter_is_a_name_and_a_value(self, text: str):
+        with pytest.raises(settings.SettingsError, match=r"db\.parameters"):
+            settings.read({**URL, "db.parameters": text}, {})
+
     @pytest.mark.parametrize(
         "url",
         [

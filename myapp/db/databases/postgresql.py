@@ -123,16 +123,20 @@ def _begin(connection: Connection, database: settings.Database) -> None:
 
 
 def _opening(work: unit.Unit, database: settings.Database) -> tuple[bytes, bytes]:
-    """Return what opens a unit of work: what it is, and its bounds as they are now."""
+    """Return what opens a unit of work: what it is, its parameters, and its bounds as they are now."""
     isolation = work.isolation or database.isolation
     level = "" if isolation is None else f" ISOLATION LEVEL {isolation}"
     # READ WRITE is left unsaid, so that a server or database set to read only keeps its word.
     access = " READ ONLY" if work.readonly else ""
-    bounds = _bounds(work, database) | {"TimeZone": "UTC"}
+    parameters = {**_parameters(database), **_bounds(work, database), "TimeZone": "UTC"}
     trace_id = work.report.trace_id
     if trace_id is not None:
-        bounds["application_name"] = trace.application_name(database.application_name, trace_id)
-    return f"BEGIN{level}{access}".encode(), _local(bounds).encode()
+        parameters["application_name"] = trace.application_name(database.application_name, trace_id)
+    return f"BEGIN{level}{access}".encode(), _local(parameters).encode()
+
+
+def _parameters(database: settings.Database) -> dict[str, str]:
+    return dict(each.split("=") for each in database.parameters.split())
 
 
 def _hold_to_deadline(connection: Connection, database: settings.Database) -> None:

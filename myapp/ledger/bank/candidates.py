@@ -13,12 +13,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from myapp.ledger import chunks
 from myapp.ledger.bank.model import State
 from myapp.ledger.bank.scoring import Candidate, PostingKey
 from myapp.ledger.bank.tables import bank_lines, bank_matches
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Effect, Ledger, Status
+from myapp.ledger.queries import by_key
 from myapp.ledger.tables import postings, transactions
 
 ONE_DAY = timedelta(days=1)
@@ -55,13 +55,13 @@ def near(session: Session, ledger: Ledger, account_id: UUID, *, first: date, las
 
 def referenced(session: Session, ledger: Ledger, references: Collection[str]) -> Sequence[AnyRow]:
     """Return the postings of the transactions with these references."""
-    ids = _select_in(session, ledger, transactions, transactions.c.reference, sorted(references), (transactions.c.id,))
+    ids = _read(session, ledger, transactions, transactions.c.reference, sorted(references), (transactions.c.id,))
     return of_transactions(session, ledger, [row.id for row in ids])
 
 
 def of_transactions(session: Session, ledger: Ledger, transaction_ids: Collection[UUID]) -> Sequence[AnyRow]:
     """Return what these transactions have posted."""
-    rows = _select_in(session, ledger, postings, postings.c.transaction_id, sorted(transaction_ids), tuple(postings.c))
+    rows = _read(session, ledger, postings, postings.c.transaction_id, sorted(transaction_ids), postings.c)
     return [row for row in rows if row.effect in POSTED]
 
 
@@ -102,44 +102,39 @@ def _start(day: date) -> datetime:
 
 def _matched(session: Session, ledger: Ledger, ids: Sequence[UUID]) -> set[PostingKey]:
     columns = (bank_matches.c.transaction_id, bank_matches.c.posting_line)
-    rows = _select_in(session, ledger, bank_matches, bank_matches.c.transaction_id, ids, columns)
+    rows = _read(session, ledger, bank_matches, bank_matches.c.transaction_id, ids, columns)
     return {(row.transaction_id, row.posting_line) for row in rows}
 
 
 def _barred_lines(session: Session, ledger: Ledger, ids: Sequence[UUID], account_id: UUID) -> set[UUID]:
     """Return which of the transactions are bank lines that explain nothing: the account's own, and those matched."""
     columns = (bank_lines.c.transaction_id, bank_lines.c.account_id, bank_lines.c.state)
-    rows = _select_in(session, ledger, bank_lines, bank_lines.c.transaction_id, ids, columns)
+    rows = _read(session, ledger, bank_lines, bank_lines.c.transaction_id, ids, columns)
     return {row.transaction_id for row in rows if row.account_id == account_id or row.state == State.MATCHED.value}
 
 
 def _reversed(session: Session, ledger: Ledger, ids: Sequence[UUID]) -> set[UUID]:
-    rows = _select_in(session, ledger, transactions, transactions.c.reverses, ids, (transactions.c.reverses,))
+    rows = _read(session, ledger, transactions, transactions.c.reverses, ids, (transactions.c.reverses,))
     return {row.reverses for row in rows}
 
 
 def _read_transactions(session: Session, ledger: Ledger, ids: Collection[UUID]) -> Mapping[UUID, AnyRow]:
     """Return the transactions, without reversals: those are nobody's payment."""
     names = ("id", "reference", "description", "metadata", "status", "reverses")
-    columns = tuple(transactions.c[name] for name in names)
-    rows = _select_in(session, ledger, transactions, transactions.c.id, sorted(ids), columns)
+    columns = [transactions.c[name] for name in names]
+    rows = _read(session, ledger, transactions, transactions.c.id, sorted(ids), columns)
     return {row.id: row for row in rows if row.reverses is None and row.status == Status.POSTED.value}
 
 
-def _select_in(
+def _read(
     session: Session,
     ledger: Ledger,
     table: sa.Table,
     key: sa.Column[Any],
     values: Sequence[Any],
-    columns: tuple[sa.Column[Any], ...],
+    columns: Iterable[sa.Column[Any]],
 ) -> Sequence[AnyRow]:
-    return [
-        row
-        for some in chunks.of(values)
-        if some
-        for row in session.execute(sa.select(*columns).where(table.c.ledger_id == ledger.id, key.in_(some)))
-    ]
+    return by_key.read(session, sa.select(*columns).where(table.c.ledger_id == ledger.id), key, values)
 
 
 def _candidate(row: AnyRow, transaction: AnyRow) -> Candidate:

@@ -16,6 +16,7 @@ from myapp.ledger.bank.model import How, Line, Match, Proposal, State, Total
 from myapp.ledger.bank.tables import bank_lines, bank_matches, bank_proposals
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Ledger, Side
+from myapp.ledger.queries import by_key
 from myapp.ledger.tables import transactions
 
 
@@ -115,7 +116,7 @@ def _of_lines(session: Session, ledger: Ledger, table: sa.Table, ids: Sequence[U
 def _read_transactions(session: Session, ledger: Ledger, ids: Sequence[UUID]) -> Mapping[UUID, AnyRow]:
     names = ("id", "reference", "description", "effective_at")
     query = sa.select(*(transactions.c[name] for name in names)).where(transactions.c.ledger_id == ledger.id)
-    return {row.id: row for some in chunks.of(ids) for row in session.execute(query.where(transactions.c.id.in_(some)))}
+    return {row.id: row for row in by_key.read(session, query, transactions.c.id, ids)}
 
 
 def _in_order(proposals: Sequence[Proposal]) -> Sequence[Proposal]:

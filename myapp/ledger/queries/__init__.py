@@ -1,10 +1,10 @@
 """What reads a ledger: by key, in pages, in as many statements whatever the size of the page.
 
 Note [Plans for a new ledger]
-A ledger that is newer than the last ANALYZE of its tables looks almost empty to PostgreSQL's planner, however much it
-holds. It then joins two of its tables by comparing all rows of one with all rows of the other, since `ledger_id` alone
-seems to find next to nothing: seconds for a page that takes milliseconds. So a page and what belongs to it are read one
-after the other, by key.
+To PostgreSQL's planner each ledger is one of two hundred, however much it holds (docs/decisions/0031-plans.md), and of
+one that is newer than the last ANALYZE it knows no other column. It then joins two of its tables by comparing all rows
+of one with all rows of the other: seconds for a page that takes milliseconds. So a page and what belongs to it are read
+one after the other, by key.
 """
 
 from myapp.ledger.queries.account_statement import account_statement

@@ -13,8 +13,7 @@ from myapp.db import scope
 from myapp.ledger import errors
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import AccountType, Counters, Ledger, Side
-from myapp.ledger.queries import deltas, history
-from myapp.ledger.queries.accounts import LAST
+from myapp.ledger.queries import deltas, history, subtree
 from myapp.ledger.tables import accounts, balances
 
 NOTHING = Counters()
@@ -44,9 +43,9 @@ NOW = (
     .execution_options(**scope.ALONE)
 )
 IS_IT = accounts.c.path == sa.bindparam("path")
-IS_BELOW = sa.and_(accounts.c.path >= sa.bindparam("first"), accounts.c.path < sa.bindparam("last"))
+IS_IT_OR_BELOW = subtree.holds(accounts.c.path, *(sa.bindparam(name) for name in ("path", "first", "last")))
 ALONE = NOW.where(IS_IT)
-WITH_CHILDREN = NOW.where(sa.or_(IS_IT, IS_BELOW))
+WITH_CHILDREN = NOW.where(IS_IT_OR_BELOW)
 
 
 def get_balance(
@@ -60,12 +59,12 @@ def get_balance(
     """
     values = {"of_ledger": ledger.id, "path": path}
     if with_children:
-        values |= {"first": f"{path}:", "last": f"{path}:{LAST}"}
+        values["first"], values["last"] = subtree.ends(path)
     if at is None and known_at is None:
         found = session.execute(WITH_CHILDREN if with_children else ALONE, values).all()
         held = ((row.currency, _counters(row)) for row in found if row.currency is not None)
     else:
-        is_it = sa.or_(IS_IT, IS_BELOW) if with_children else IS_IT
+        is_it = IS_IT_OR_BELOW if with_children else IS_IT
         query = sa.select(accounts.c.id, accounts.c.path, accounts.c.type).where(accounts.c.ledger_id == ledger.id)
         found = session.execute(query.where(is_it), values).all()
         at_time = history.balances_at(session, ledger, [row.id for row in found], at=at, known_at=known_at)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from myapp.ledger import errors, grains, ids, tables
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import AccountType, Ledger, Side, StatementLine
-from myapp.ledger.queries import deltas, history, spans
+from myapp.ledger.queries import by_key, deltas, history, spans
 
 accounts, postings, transactions = tables.accounts, tables.postings, tables.transactions
 
@@ -86,11 +86,9 @@ def _read_account(session: Session, ledger: Ledger, path: str) -> AnyRow:
 
 def _read_transactions(session: Session, ledger: Ledger, wanted: Collection[UUID]) -> Mapping[UUID, AnyRow]:
     """Read by id and not by a join. See Note [Plans for a new ledger] in queries/__init__.py."""
-    if not wanted:
-        return {}
     columns = (transactions.c.id, transactions.c.reference, transactions.c.description, transactions.c.recorded_at)
-    query = sa.select(*columns).where(transactions.c.ledger_id == ledger.id, transactions.c.id.in_(sorted(wanted)))
-    return {row.id: row for row in session.execute(query)}
+    query = sa.select(*columns).where(transactions.c.ledger_id == ledger.id)
+    return {row.id: row for row in by_key.read(session, query, transactions.c.id, sorted(wanted))}
 
 
 def _as_tuple(position: PostingPosition) -> sa.Tuple:

@@ -52,10 +52,30 @@ class TestPostgresql:
             ("statement_timeout", "30s"),
             ("idle_in_transaction_session_timeout", "1min"),
             ("TimeZone", "UTC"),
+            ("enable_bitmapscan", "off"),
+            ("jit", "off"),
         ],
     )
     def test_bounds_every_wait_and_says_who_it_is(self, notes: NotesApp, name: str, value: str):
         assert shown(notes, f"SHOW {name}") == value
+
+    @on_postgresql
+    def test_has_the_parameters_asked_for_and_keeps_its_bounds(self, make_notes: MakeNotes):
+        notes = make_notes(lambda request: Response(), **{"db.parameters": "work_mem=5MB lock_timeout=1h"})
+
+        assert [shown(notes, f"SHOW {name}") for name in ("work_mem", "lock_timeout", "jit")] == ["5MB", "5s", "on"]
+        # Nothing of it is left on the connection.
+        connection = notes.engine.raw_connection()
+        assert connection.driver_connection.execute("SHOW work_mem").fetchone() != ("5MB",)
+        connection.close()
+
+    @on_postgresql
+    def test_names_a_parameter_that_there_is_not(self, notes_url: str):
+        engine = engines.build(settings.Database(url=notes_url, parameters="wrok_mem=5MB"))
+
+        with pytest.raises(sa.exc.DatabaseError, match="wrok_mem"), engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+        engine.dispose()
 
     @on_postgresql
     def test_a_connection_that_died_while_it_idled_is_replaced(self, notes: NotesApp, monkeypatch: pytest.MonkeyPatch):

@@ -10,21 +10,45 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.orm import Session, sessionmaker
 
+from myapp.db import scope
 from myapp.ledger import ids, model, operations, tables, terms
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 STEP = timedelta(minutes=15)
 CUSTOMERS = 1_000
+# How many transactions the other ledger has.
+OLD = 100
 # One transaction in so many is rare.
 RARE = 5_000
 COLORS = ("red", "green", "blue", "Größe", "東京")
+# Whether PostgreSQL has statistics: of no ledger, of an old one only, of the one that is asked as well.
+STATES = ("never analyzed", "older than the ledger", "analyzed")
 TABLES = (tables.transactions, tables.postings, tables.holds, tables.transaction_terms)
 PORTION = 10_000
 
 Row = dict[str, Any]
+
+
+def lay_beside_another(engine: Engine, sessions: sessionmaker[Session], transactions: int, state: str) -> model.Ledger:
+    """Make a ledger in a database where there is one already, in one of the `STATES` of what the planner knows."""
+    with scope.session_scope(sessions) as session:
+        lay(session, "old", OLD)
+    if state == STATES[1]:
+        _analyze(engine)
+    with scope.session_scope(sessions) as session:
+        ledger = lay(session, "new", transactions)
+    if state == STATES[2]:
+        _analyze(engine)
+    return ledger
+
+
+def _analyze(engine: Engine) -> None:
+    # Committed: what is rolled back was never analyzed.
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ANALYZE")
 
 
 def lay(session: Session, name: str, transactions: int) -> model.Ledger:

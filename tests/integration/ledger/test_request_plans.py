@@ -1,6 +1,7 @@
 """What is asked most costs as much in a large ledger as in a small one: recording, balances, pages of a statement.
 
-The database was never analyzed, so that its planner knows of no ledger; or was just now. The same on any size:
+The database was never analyzed, so that its planner knows of no ledger; or while it held another ledger only, so that
+this one is new to it; or just now. The same on any size:
 `MYAPP_ASKED_TRANSACTIONS=500000 .venv/bin/pytest tests/integration/ledger/test_request_plans.py`.
 """
 
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from myapp import settings
 from myapp.db import engine as engines
-from myapp.db import factory, scope
+from myapp.db import factory
 from myapp.ledger import model, operations, queries
 from myapp.ledger.recording import Form
 from tests.integration.ledger import crowd, effort
@@ -25,15 +26,15 @@ from tests.integration.ledger.desk import transfer
 
 pytestmark = pytest.mark.long
 
-TRANSACTIONS = int(os.environ.get("MYAPP_ASKED_TRANSACTIONS", "4000"))
+TRANSACTIONS = int(os.environ.get("MYAPP_ASKED_TRANSACTIONS", "20000"))
 PAGE = 50
 # Rows or pages on PostgreSQL, ten steps of SQLite's machine.
-READ_MAX = 1_500
+READ_MAX = 700
 # Tables of a few rows here, which are as well read whole.
 TINY = {"ledgers", "currencies", "period_totals"}
 CASH, CUSTOMER = "assets:cash", "income:customers:7"
 LATER = crowd.START + crowd.STEP * TRANSACTIONS + timedelta(days=1)
-MIDDLE = crowd.START + crowd.STEP * (TRANSACTIONS // 2)
+MIDDLE = crowd.START + crowd.STEP * (TRANSACTIONS // 2) + timedelta(hours=5)
 
 Crowd = tuple[Engine, sessionmaker[Session], model.Ledger]
 Ask = Callable[[Session, model.Ledger], object]
@@ -52,6 +53,9 @@ READS: dict[str, tuple[Ask, set[str]]] = {
     "a balance": (balance(CUSTOMER), {"pk_balances"}),
     "the balance of an account in all": (balance(CASH), {"pk_balances"}),
     "a balance with what is below": (balance("assets:rare", with_children=True), {"pk_balances"}),
+    "a balance at a time of a day": (balance(CASH, at=MIDDLE), {"ix_postings_statement"}),
+    "a balance as known at a time": (balance(CASH, known_at=MIDDLE), {"ix_postings_account"}),
+    "a balance at a time as known": (balance(CASH, at=MIDDLE, known_at=MIDDLE), {"ix_postings_statement"}),
     "the first page of a statement": (page(CASH), {"ix_postings_statement"}),
     "a page of a statement from its middle": (page(CASH, effective_from=MIDDLE), {"ix_postings_statement"}),
     "a page of a short statement": (page(CUSTOMER), {"ix_postings_statement"}),
@@ -59,24 +63,13 @@ READS: dict[str, tuple[Ask, set[str]]] = {
 FORMS = {"sqlite": [Form.STEPS], "postgresql": [Form.STEPS, Form.STATEMENT]}
 
 
-@pytest.fixture(scope="module", params=["never analyzed", "analyzed"])
+@pytest.fixture(scope="module", params=crowd.STATES)
 def crowded(request: pytest.FixtureRequest, dialect: str, databases_of: Callable) -> Iterator[Crowd]:
     with databases_of(dialect).private() as url:
         engine = engines.build(settings.Database(url=url))
         sessions = factory.build(engine)
-        with scope.session_scope(sessions) as session:
-            crowd.lay(session, "old", 100)
-        with scope.session_scope(sessions) as session:
-            ledger = crowd.lay(session, "new", TRANSACTIONS)
-        if request.param == "analyzed":
-            analyze(engine)
-        yield engine, sessions, ledger
+        yield engine, sessions, crowd.lay_beside_another(engine, sessions, TRANSACTIONS, request.param)
         engine.dispose()
-
-
-def analyze(engine: Engine) -> None:
-    with engine.begin() as connection:
-        connection.exec_driver_sql("ANALYZE")
 
 
 @pytest.mark.parametrize("name", READS)

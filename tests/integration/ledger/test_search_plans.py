@@ -1,6 +1,7 @@
 """Each search goes along the index meant for it, and reads no more of a large ledger than of a small one.
 
-The database was never analyzed, so that its planner knows of no ledger. The same on a million postings:
+The database was never analyzed, so that its planner knows of no ledger; or while it held another ledger only, so that
+this one is new to it; or just now. The same on a million postings:
 `MYAPP_SEARCHED_TRANSACTIONS=500000 .venv/bin/pytest tests/integration/ledger/test_search_plans.py` (some minutes).
 """
 
@@ -24,7 +25,7 @@ from tests.integration.ledger import crowd, effort
 
 pytestmark = pytest.mark.long
 
-TRANSACTIONS = int(os.environ.get("MYAPP_SEARCHED_TRANSACTIONS", "12000"))
+TRANSACTIONS = int(os.environ.get("MYAPP_SEARCHED_TRANSACTIONS", "20000"))
 # Rows on PostgreSQL, ten steps of SQLite's machine: the dearest searches merge a thousand accounts or a year.
 READ_MAX = 30_000
 MIDDLE = crowd.START + crowd.STEP * (TRANSACTIONS // 2)
@@ -89,19 +90,18 @@ ON_SQLITE = {
     "pk_holds": "sqlite_autoindex_holds_1",
 }
 
+# There are a dozen here: a page, which PostgreSQL reads whole once it knows.
+OF_HOLDS = {"pk_holds", "ix_holds_state"}
+
 Crowd = tuple[Engine, sessionmaker[Session], model.Ledger]
 
 
-@pytest.fixture(scope="module")
-def crowded(dialect: str, databases_of: Callable) -> Iterator[Crowd]:
+@pytest.fixture(scope="module", params=crowd.STATES)
+def crowded(request: pytest.FixtureRequest, dialect: str, databases_of: Callable) -> Iterator[Crowd]:
     with databases_of(dialect).private() as url:
         engine = engines.build(settings.Database(url=url))
         sessions = factory.build(engine)
-        with scope.session_scope(sessions) as session:
-            crowd.lay(session, "old", 100)
-        with scope.session_scope(sessions) as session:
-            ledger = crowd.lay(session, "new", TRANSACTIONS)
-        yield engine, sessions, ledger
+        yield engine, sessions, crowd.lay_beside_another(engine, sessions, TRANSACTIONS, request.param)
         engine.dispose()
 
 
@@ -120,6 +120,7 @@ def test_goes_along_its_index(crowded: Crowd, dialect: str, name: str, record_pr
     record_property("read", spent.read)
     assert walk == walks
     used = ON_SQLITE.get(index, index) if dialect == "sqlite" else index
-    assert any(each.startswith(used) for each in spent.indexes), spent
+    went = any(each.startswith(used) for each in spent.indexes)
+    assert went or (index in OF_HOLDS and "holds" in spent.scanned), spent
     assert spent.scanned <= {"holds"}, spent
     assert spent.read < READ_MAX, spent

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from myapp.ledger import tables
 from myapp.ledger.model import Effect, Ledger, Status
+from myapp.ledger.queries import subtree
 from myapp.ledger.queries.horizon import Horizon
 from myapp.ledger.queries.search.criteria import TransactionFilter
 
@@ -58,9 +59,8 @@ def of_posting(lines: sa.FromClause, criteria: TransactionFilter) -> Iterator[Co
 
 
 def below(path: str, column: sa.ColumnElement[str]) -> Condition:
-    """Say that an account's path is this one or below it; one range of the index, in which few others are."""
-    first, last = f"{path}:", f"{path};"
-    return sa.and_(column >= path, column < last, sa.or_(column == path, column >= first))
+    """Say that an account's path is this one or below it."""
+    return subtree.holds(column, path, *subtree.ends(path))
 
 
 def in_period(column: sa.ColumnElement[Any], criteria: TransactionFilter) -> Iterator[Condition]:

@@ -14,7 +14,7 @@ from myapp.ledger import tables
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Ledger
 from myapp.ledger.queries import by_key, horizon
-from myapp.ledger.queries.search import conditions, planning, ways
+from myapp.ledger.queries.search import conditions, ways
 from myapp.ledger.queries.search.criteria import TransactionFilter
 from myapp.ledger.queries.search.span import Span
 from myapp.ledger.queries.search.walks import COLLECTED_MAX, Ordered, Portion, Walk
@@ -47,10 +47,9 @@ def find(
     if criteria.is_open:
         return _list(session, ledger, span, limit)
     seen = horizon.at(criteria.known_at, now=now)
-    with planning.in_index_order(session):
-        walk = choose(session, ledger, criteria, span)
-        meeting = [transactions.c.ledger_id == ledger.id, *conditions.of(ledger, criteria, seen=seen)]
-        return _keep(session, criteria, _candidates(session, walk, span, limit + 1), meeting, limit)
+    walk = choose(session, ledger, criteria, span)
+    meeting = [transactions.c.ledger_id == ledger.id, *conditions.of(ledger, criteria, seen=seen)]
+    return _keep(session, criteria, _candidates(session, walk, span, limit + 1), meeting, limit)
 
 
 def _keep(
