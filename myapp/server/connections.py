@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import fcntl
 import logging
+import socket
 import struct
 import termios
 import threading
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 # Of a line between the chunks of a body, and of what comes behind them. waitress looks through all of it for its end
 # whenever a byte more has come.
 CHUNK_LINE_BYTES_MAX = 4096
+# Once its last answer is out a client is waited for: until it has been silent for so long, and never longer than that.
+PARTING_SECONDS = 2.0
+PARTING_SECONDS_MAX = 30.0
 # A C int.
 _INT = struct.Struct("i")
 
@@ -79,6 +83,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     _unsent = 0
     # Whether the system did not take all that a worker thread had to send.
     _is_left = False
+    # waitress's: once all is sent there is no more to come.
+    close_when_flushed: bool
+    # When the last answer was out, if it is.
+    _left_at: float | None = None
 
     def __init__(self, server: Any, *arguments: Any, map: Watch) -> None:  # noqa: A002 - waitress calls it so
         super().__init__(copy.copy(server), *arguments, map=map)
@@ -108,8 +116,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is under way: none received, none half-received, no answer half-sent."""
-        return not self.requests and self.request is None and not self.total_outbufs_len
+        """Whether nothing is under way: no request whole or by half, no answer by half; or the last of all is out."""
+        is_asked = self.requests or self.request is not None or self.total_outbufs_len
+        return self._left_at is not None or not is_asked
 
     def write_soon(self, data: Any) -> int:
         """Send; the head of an answer waits for the first of its body, and goes out with it."""
@@ -136,8 +145,27 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         super().cancel()
         self.changed()
 
+    def handle_write(self) -> None:
+        """Send; once the last answer is out say so, and close when the client has ended as well.
+
+        The system resets a connection that is closed with something unread, and what was sent last may be lost.
+        """
+        if not self.close_when_flushed or self.will_close:
+            super().handle_write()
+            return
+        self._flush_exception(self._flush_some)
+        if self.connected and not self.total_outbufs_len:
+            self.close_when_flushed = False
+            self._left_at = time.time()
+            try:
+                self.socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                self.handle_close()
+
     def received(self, data: bytes) -> bool:
         """Take what the client has sent; refuse a chunked body that goes on and on without a chunk."""
+        if self._left_at is not None:
+            return False
         receiver = getattr(self.request, "body_rcv", None)
         if isinstance(receiver, ChunkedReceiver) and _line_bytes(receiver) > CHUNK_LINE_BYTES_MAX:
             receiver.error = BadRequest("A line between the chunks of the body is too long")
@@ -168,16 +196,20 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def look(self) -> None:
         """Give up a client that takes nothing of what there is for it for `channel_timeout`; called once a second.
 
-        waitress would wait for it, and the worker thread that makes the answer with it, for as long as it stays.
+        waitress would wait for it, and the worker thread that makes the answer with it, for as long as it stays. One
+        that has been sent its last answer, and does not end, is given up sooner.
         """
-        now = time.time()
-        unsent = self._system_has_to_send()
-        has_all = not unsent and self.total_outbufs_len < self.adj.send_bytes
-        if has_all or unsent < self._unsent:
+        now, unsent = time.time(), self._system_has_to_send()
+        takes, self._unsent = unsent < self._unsent, unsent
+        if takes or (not unsent and self._left_at is None and self.total_outbufs_len < self.adj.send_bytes):
             self.caught_up_at = now
-        self._unsent = unsent
         # Not by its last activity alone: an answer may begin after a long silence.
-        if now - max(self.caught_up_at, self.last_activity) > self.adj.channel_timeout:
+        silent = now - max(self.caught_up_at, self.last_activity)
+        if self._left_at is None:
+            is_over = silent > self.adj.channel_timeout
+        else:
+            is_over = silent > PARTING_SECONDS or now - self._left_at > PARTING_SECONDS_MAX
+        if is_over:
             self.handle_close()
 
     def _system_has_to_send(self) -> int:

@@ -27,7 +27,7 @@ from waitress import wasyncore
 
 from myapp import server, settings
 from myapp.db import engine as engines
-from myapp.server import loop
+from myapp.server import connections, loop
 from myapp.server.connections import Channel
 from myapp.server.watch import Watch
 
@@ -81,6 +81,13 @@ class Served:
 
     def connect(self) -> socket.socket:
         return socket.create_connection((HOST, self.port), timeout=WAIT_SECONDS)
+
+    def channels_left(self) -> int:
+        """Wait until no connection is left, and return how many are all the same."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while self.server._channels() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return len(self.server._channels())
 
     def ended(self) -> bool:
         """Wait for the end."""
@@ -629,9 +636,7 @@ class TestHostileClients:
             for _ in range(5):
                 with closing(served.connect()) as client:
                     client.sendall(half)
-            deadline = time.monotonic() + WAIT_SECONDS
-            while served.server._channels() and time.monotonic() < deadline:
-                time.sleep(0.01)
+            assert served.channels_left() == 0
             assert kept_files() == before
         finally:
             gc.enable()
@@ -699,6 +704,41 @@ class TestHostileClients:
             while not served.application.finished or served.server._channels():
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
+
+    def test_get_the_last_answer_whatever_they_send_behind_it(self, serve: Serve):
+        served = serve()
+        with closing(slow_reader(served)) as client:
+            client.sendall(request("/large", headers="Connection: close\r\n") + request("/another") * 10_000)
+            # So long that the server is done with it.
+            time.sleep(0.5)
+
+            assert len(read_all(client)) > LARGE_BYTES
+
+    def test_are_refused_what_they_send_unasked(self, serve: Serve):
+        served = serve(adjusted={"max_request_body_size": 1000})
+        with closing(served.connect()) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n")
+            client.sendall(bytes(50_000_000))
+            assert read_all(client).startswith("HTTP/1.1 413")
+
+        assert served.channels_left() == 0
+
+    @pytest.mark.usefixtures("in_a_hurry")
+    @pytest.mark.parametrize(("bound", "sends"), [("PARTING_SECONDS", False), ("PARTING_SECONDS_MAX", True)])
+    def test_are_given_up_if_they_stay_behind_their_last_answer(
+        self, serve: Serve, bound: str, sends: bool, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(connections, bound, 0.3)
+        served = serve(adjusted={"asyncore_loop_timeout": 0.1})
+        with closing(served.connect()) as client:
+            client.sendall(request("/", headers="Connection: close\r\n"))
+            assert read_all(client).startswith("HTTP/1.1 200")
+            deadline = time.monotonic() + WAIT_SECONDS
+            while served.server._channels():
+                assert time.monotonic() < deadline
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    client.sendall(b"x" * sends)
+                time.sleep(0.01)
 
     @pytest.mark.parametrize("line", [b"0" * 5000, b"0\r\n" + b"x" * 5000], ids=["chunk", "trailer"])
     def test_end_a_line_between_chunks_some_time(self, serve: Serve, line: bytes):
