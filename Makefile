@@ -14,8 +14,13 @@ PEERS := build/peers/peers.stamp
 PEERS_FROM := tests/benchmarks/peers
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
+# Tests that spend their time on processes starting and ending, half of all. They are a run of their own, so that each
+# is a matter of minutes.
+PROGRAMS := $(addprefix tests/,faults docs migrations benchmarks) \
+	$(addprefix tests/integration/,scripts processes exchange)
+
 .DEFAULT_GOAL := help
-.PHONY: serve test test-long test-variants check format bench bench-sessions shell clean help
+.PHONY: serve test test-programs test-long test-variants check format bench bench-sessions shell clean help
 
 serve: $(RUNTIME) ## Migrate the development database and serve it (http_port=7000 for another port)
 	@$(BIN)/alembic upgrade head
@@ -29,7 +34,10 @@ serve: $(RUNTIME) ## Migrate the development database and serve it (http_port=70
 	@exec $(BIN)/pserve development.ini http_port=$(http_port)
 
 test: $(TEST) ## Run the tests on SQLite and a real PostgreSQL (MYAPP_TEST_DATABASE_URL for a server of your own)
-	$(BIN)/pytest -n $(jobs) -m "not long and not oracle"
+	$(BIN)/pytest -n $(jobs) -m "not long and not oracle" $(PROGRAMS:%=--ignore=%)
+
+test-programs: $(TEST) ## Run what starts programs: servers and kills them, the command line, migrations, what README and docs say to type
+	$(BIN)/pytest -n $(jobs) -m "not long and not oracle" $(PROGRAMS)
 
 test-long: $(TEST) ## Run what compares at length: with the reference model, with other programs, every column tampered with, plans
 	$(BIN)/pytest -n $(jobs) -m "long or oracle"
