@@ -87,7 +87,7 @@ class Database:
     lock_timeout_seconds: float = 5.0
     deadline_seconds: float = 30.0
     isolation: str | None = None
-    # Every query here asks for a stretch of one index, in its order; see docs/decisions/0031-plans.md.
+    # Queries ask for a stretch of one index, or for one key after the other; see docs/decisions/0031-plans.md.
     parameters: str = "enable_bitmapscan=off jit=off"
     prepared_statements: bool = True
     retry_attempts: int = 3

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from myapp.ledger import currencies, errors, ids, queries, words
 from myapp.ledger.events import writing
 from myapp.ledger.model import EventType, Ledger, NewPrice, Price
+from myapp.ledger.queries import by_key
 from myapp.ledger.tables import prices
 
 
@@ -67,10 +68,10 @@ def _check(session: Session, ledger: Ledger, wanted: Sequence[NewPrice]) -> None
 
 def _newest(session: Session, ledger: Ledger, wanted: Sequence[NewPrice]) -> Sequence[Price]:
     """Return what is recorded for the same currencies and times, the last one last."""
-    key = sa.tuple_(prices.c.currency, prices.c.quote, prices.c.effective_at)
+    columns = (prices.c.currency, prices.c.quote, prices.c.effective_at)
     keys = sorted({(each.currency, each.quote, each.effective_at) for each in wanted})
-    query = sa.select(prices).where(prices.c.ledger_id == ledger.id, key.in_(keys)).order_by(prices.c.id)
-    return [queries.price_of(row) for row in session.execute(query)]
+    found = by_key.read_together(session, sa.select(prices).where(prices.c.ledger_id == ledger.id), columns, keys)
+    return [queries.price_of(row) for row in sorted(found, key=lambda row: row.id)]
 
 
 def _payload(price: Price) -> Mapping[str, object]:

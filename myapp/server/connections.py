@@ -118,7 +118,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def is_idle(self) -> bool:
         """Whether nothing is under way: no request whole or by half, no answer by half; or the last of all is out."""
         is_asked = self.requests or self.request is not None or self.total_outbufs_len
-        return self._left_at is not None or not is_asked
+        return self.has_parted or not is_asked
+
+    @property
+    def has_parted(self) -> bool:
+        """Whether the last answer is out, and only the client's end is waited for."""
+        return self._left_at is not None
 
     def write_soon(self, data: Any) -> int:
         """Send; the head of an answer waits for the first of its body, and goes out with it."""
@@ -150,21 +155,31 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
         The system resets a connection that is closed with something unread, and what was sent last may be lost.
         """
-        if not self.close_when_flushed or self.will_close:
-            super().handle_write()
-            return
-        self._flush_exception(self._flush_some)
-        if self.connected and not self.total_outbufs_len:
-            self.close_when_flushed = False
-            self._left_at = time.time()
-            try:
-                self.socket.shutdown(socket.SHUT_WR)
-            except OSError:
-                self.handle_close()
+        # Asked once, and before: a worker thread may end its answer while this one sends.
+        is_last = self.close_when_flushed
+        if is_last or not self.requests:
+            self._flush_exception(self._flush_some)
+        elif self.total_outbufs_len >= self.adj.send_bytes:
+            self._flush_exception(self._flush_some_if_lockable)
+        if self.will_close:
+            self.handle_close()
+        elif is_last and self.connected and not self.total_outbufs_len:
+            self._part()
+
+    def _part(self) -> None:
+        self.close_when_flushed = False
+        self._left_at = time.time()
+        for each in self.outbufs:
+            # It may be a file.
+            each.close()
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.handle_close()
 
     def received(self, data: bytes) -> bool:
         """Take what the client has sent; refuse a chunked body that goes on and on without a chunk."""
-        if self._left_at is not None:
+        if self.has_parted:
             return False
         receiver = getattr(self.request, "body_rcv", None)
         if isinstance(receiver, ChunkedReceiver) and _line_bytes(receiver) > CHUNK_LINE_BYTES_MAX:
@@ -204,7 +219,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         if takes or (not unsent and self._left_at is None and self.total_outbufs_len < self.adj.send_bytes):
             self.caught_up_at = now
         # Not by its last activity alone: an answer may begin after a long silence.
-        silent = now - max(self.caught_up_at, self.last_activity)
+        silent = now - max(self.caught_up_at, self.last_activity, self._left_at or 0)
         if self._left_at is None:
             is_over = silent > self.adj.channel_timeout
         else:

@@ -117,7 +117,7 @@ class Server:
             log.info("Retiring: others accept, serving who is connected for %g s", seconds)
             self._leave_doors()
         drained = time.monotonic() + seconds
-        while (now := time.monotonic()) < drained and (self._doors or self._channels()):
+        while (now := time.monotonic()) < drained and (self._doors or self._has_to_answer()):
             self._turn(drained - now)
 
     def _turn(self, seconds: float) -> None:
@@ -183,7 +183,8 @@ class Server:
     def _is_unfinished(self, *, closes_idle: bool) -> bool:
         """Say whether there are connections, less those that are idle, if these are to be closed."""
         for channel in self._channels():
-            if closes_idle and channel.is_idle:
+            # One that has parted goes when its client does, or when it is looked at.
+            if closes_idle and channel.is_idle and not channel.has_parted:
                 channel.handle_close()
         return bool(self._channels())
 
@@ -199,6 +200,9 @@ class Server:
         # A worker that was cut off may still write to what would be closed here; that is left to the exit.
         if not self._workers.threads:
             self._watch.close()
+
+    def _has_to_answer(self) -> bool:
+        return any(not channel.has_parted for channel in self._channels())
 
     def _channels(self) -> list[Channel]:
         return [each for each in list(self._watch.values()) if isinstance(each, Channel)]

@@ -545,7 +545,7 @@ class TestEnd:
 
 class TestRetire:
     def test_leaves_new_connections_to_others_at_once_and_does_not_say_that_the_service_ends(self, serve: Serve):
-        served = serve(drain_seconds=WAIT_SECONDS)
+        served = serve(drain_seconds=WAIT_SECONDS, adjusted={"asyncore_loop_timeout": 1})
         with closing(served.connect()) as kept:
             kept.sendall(request("/first"))
             read_answer(kept, "/first")
@@ -705,14 +705,30 @@ class TestHostileClients:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
 
-    def test_get_the_last_answer_whatever_they_send_behind_it(self, serve: Serve):
-        served = serve()
+    @pytest.mark.parametrize("ends", [False, True], ids=["of a connection", "of a server"])
+    def test_get_the_last_answer_whatever_they_send_behind_it(self, serve: Serve, ends: bool):
+        served = serve(adjusted={"asyncore_loop_timeout": 1})
         with closing(slow_reader(served)) as client:
             client.sendall(request("/large", headers="Connection: close\r\n") + request("/another") * 10_000)
-            # So long that the server is done with it.
-            time.sleep(0.5)
+            if ends:
+                served.server.end()
+            # So long that the server is done with it, and has no more patience.
+            time.sleep(loop.LINGER_SECONDS + 0.5)
 
             assert len(read_all(client)) > LARGE_BYTES
+
+    def test_hold_no_file_and_no_retirement_behind_their_last_answer(self, serve: Serve):
+        served = serve(drain_seconds=WAIT_SECONDS, adjusted={"asyncore_loop_timeout": 1})
+        before = kept_files()
+        with closing(served.connect()) as client:
+            client.sendall(request("/large", headers="Connection: close\r\n"))
+            assert len(read_all(client)) > LARGE_BYTES
+            parted = time.monotonic()
+            served.server.retire()
+
+            assert kept_files() == before
+            assert served.ended()
+            assert time.monotonic() - parted < WAIT_SECONDS / 2
 
     def test_are_refused_what_they_send_unasked(self, serve: Serve):
         served = serve(adjusted={"max_request_body_size": 1000})
@@ -729,7 +745,7 @@ class TestHostileClients:
         self, serve: Serve, bound: str, sends: bool, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(connections, bound, 0.3)
-        served = serve(adjusted={"asyncore_loop_timeout": 0.1})
+        served = serve(adjusted={"asyncore_loop_timeout": 1})
         with closing(served.connect()) as client:
             client.sendall(request("/", headers="Connection: close\r\n"))
             assert read_all(client).startswith("HTTP/1.1 200")

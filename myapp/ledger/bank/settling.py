@@ -6,6 +6,7 @@ it meets them only where somebody decided before.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -24,8 +25,6 @@ from myapp.ledger.model import EventType, Ledger
 
 # The line of the clearing account in the transaction that an import records.
 CLEARING_LINE = 1
-# A tuple takes two parameters.
-PAIRS_MAX = chunks.KEYS_MAX // 2
 
 
 def settle(
@@ -123,15 +122,19 @@ def _insert(session: Session, ledger: Ledger, pairs: Mapping[UUID, PostingKey], 
 def _withdraw(session: Session, ledger: Ledger, pairs: Mapping[UUID, PostingKey]) -> None:
     """Drop what was proposed for these lines, and these postings where they were proposed for other lines."""
     is_proposed = sa.and_(bank_proposals.c.ledger_id == ledger.id, bank_proposals.c.rejected.is_(sa.false()))
-    posting = sa.tuple_(bank_proposals.c.transaction_id, bank_proposals.c.posting_line)
-    ordered = sorted(pairs.items())
+    for some in chunks.of(sorted(pairs)):
+        session.execute(sa.delete(bank_proposals).where(is_proposed, bank_proposals.c.line_id.in_(some)))
+    # One line of postings at a time, so that what is asked for is one list.
+    by_line: dict[int, list[UUID]] = defaultdict(list)
+    for transaction_id, posting_line in sorted(pairs.values()):
+        by_line[posting_line].append(transaction_id)
     losers: set[UUID] = set()
-    for start in range(0, len(ordered), PAIRS_MAX):
-        some = ordered[start : start + PAIRS_MAX]
-        is_its = bank_proposals.c.line_id.in_([line_id for line_id, _ in some])
-        session.execute(sa.delete(bank_proposals).where(is_proposed, is_its))
-        is_of_another = posting.in_([key for _, key in some])
-        delete = sa.delete(bank_proposals).where(is_proposed, is_of_another).returning(bank_proposals.c.line_id)
-        losers.update(session.scalars(delete))
+    for posting_line, transaction_ids in by_line.items():
+        is_its_line = bank_proposals.c.posting_line == posting_line
+        for some in chunks.of(transaction_ids):
+            is_theirs = sa.and_(is_proposed, is_its_line, bank_proposals.c.transaction_id.in_(some))
+            losers.update(
+                session.scalars(sa.delete(bank_proposals).where(is_theirs).returning(bank_proposals.c.line_id))
+            )
     if losers:
         reopen_without_proposals(session, ledger, losers)

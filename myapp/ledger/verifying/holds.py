@@ -6,15 +6,15 @@ Read in portions of holds, each with all that followed it, by key.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from myapp.ledger import chunks
 from myapp.ledger.columns import AnyRow
 from myapp.ledger.model import Effect, Ledger, Status
+from myapp.ledger.queries import by_key
 from myapp.ledger.tables import events, hold_lines, holds, postings, transactions
 from myapp.ledger.verifying import check
 from myapp.ledger.verifying.check import Check, Part
@@ -135,7 +135,5 @@ def _fill(held: Mapping[int, tuple[Share, int]], taken: Counter[Share]) -> dict[
 
 def _read(
     session: Session, ledger: Ledger, table: sa.Table, key: sa.Column[UUID], ids: Sequence[UUID]
-) -> Iterator[AnyRow]:
-    for some in chunks.of(ids):
-        if some:
-            yield from session.execute(sa.select(table).where(table.c.ledger_id == ledger.id, key.in_(some)))
+) -> Sequence[AnyRow]:
+    return by_key.read(session, sa.select(table).where(table.c.ledger_id == ledger.id), key, ids)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from myapp.ledger import terms
 from myapp.ledger.columns import AnyRow, JsonText, Text
 from myapp.ledger.model import Ledger
+from myapp.ledger.queries import by_key
 from myapp.ledger.tables import transaction_terms, transactions
 from myapp.ledger.verifying import check
 from myapp.ledger.verifying.check import Check
@@ -22,8 +23,6 @@ from myapp.ledger.verifying.check import Check
 AGREE = "terms-agree"
 
 ROWS_AT_ONCE = 1_000
-# PostgreSQL takes keys of several columns for alternatives, and plans 2,000 of them for seconds.
-TERMS_AT_ONCE = 200
 
 
 def agree(session: Session, ledger: Ledger) -> Check:
@@ -47,17 +46,12 @@ def agree(session: Session, ledger: Ledger) -> Check:
 
 
 def violations_of(session: Session, ledger: Ledger, recorded: Sequence[AnyRow]) -> Iterator[str]:
-    """Yield which of these transactions are not found by all of their terms; one statement for each 200 of those."""
-    wanted = [(term, row.id) for row in recorded for term in terms.of(row.description, row.metadata)]
-    table = transaction_terms
-    key = sa.tuple_(table.c.term, table.c.transaction_id)
-    missing = set()
-    for start in range(0, len(wanted), TERMS_AT_ONCE):
-        some = wanted[start : start + TERMS_AT_ONCE]
-        query = sa.select(table.c.term, table.c.transaction_id).where(table.c.ledger_id == ledger.id, key.in_(some))
-        there = {(row.term, row.transaction_id) for row in session.execute(query)}
-        missing |= {transaction_id for _, transaction_id in set(some) - there}
-    yield from map(_violation, sorted(missing))
+    """Yield which of these transactions are not found by all of their terms."""
+    wanted = {(term, row.id) for row in recorded for term in terms.of(row.description, row.metadata)}
+    columns = (transaction_terms.c.term, transaction_terms.c.transaction_id)
+    query = sa.select(*columns).where(transaction_terms.c.ledger_id == ledger.id)
+    there = {(row.term, row.transaction_id) for row in by_key.read_together(session, query, columns, sorted(wanted))}
+    yield from map(_violation, sorted({transaction_id for _, transaction_id in wanted - there}))
 
 
 def _violation(transaction_id: object) -> str:

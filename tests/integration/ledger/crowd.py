@@ -26,7 +26,7 @@ RARE = 5_000
 COLORS = ("red", "green", "blue", "Größe", "東京")
 # Whether PostgreSQL has statistics: of no ledger, of an old one only, of the one that is asked as well.
 STATES = ("never analyzed", "older than the ledger", "analyzed")
-TABLES = (tables.transactions, tables.postings, tables.holds, tables.transaction_terms)
+TABLES = (tables.transactions, tables.postings, tables.holds, tables.transaction_terms, tables.events)
 PORTION = 10_000
 
 Row = dict[str, Any]
@@ -134,6 +134,17 @@ def _transaction(
                 "effect": "pending" if is_rare else "posted",
             }
         )
+    rows["events"].append(
+        {
+            "ledger_id": ledger.id,
+            "id": new,
+            "place": number + 1,
+            "seq": number + 1,
+            "type": f"transaction.{row['status']}",
+            "payload": {},
+            "recorded_at": recorded_at,
+        }
+    )
     if is_rare:
         rows["holds"].append({**its, "state": "voided" if number % 2 else "pending", "posts": 0, "reversed_posts": 0})
     of = terms.of(row["description"], row["metadata"])

@@ -21,6 +21,8 @@ from myapp.db import engine as engines
 from myapp.db import factory
 from myapp.ledger import model, operations, queries
 from myapp.ledger.recording import Form
+from myapp.ledger.verifying import walk
+from myapp.ledger.verifying.checkpoints import Checkpoint
 from tests.integration.ledger import crowd, effort
 from tests.integration.ledger.desk import transfer
 
@@ -99,3 +101,16 @@ def test_recording_costs_its_own_postings(crowded: Crowd, dialect: str) -> None:
             assert spent.read > 20, "nothing was recorded"
         assert spent.scanned <= TINY, (form, spent)
         assert spent.read < READ_MAX, (form, spent)
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+def test_verifying_what_is_new_costs_what_is_new(crowded: Crowd) -> None:
+    engine, sessions, ledger = crowded
+    start = Checkpoint(TRANSACTIONS // 2, None)
+    # Each event has two postings and some eight terms, and each posting one before it.
+    read_max = 50 * walk.EVENTS_AT_ONCE
+
+    spent = effort.of(engine, sessions, lambda session: walk.walk(session, ledger, start))
+
+    assert spent.scanned <= TINY, spent
+    assert spent.read < read_max, spent
