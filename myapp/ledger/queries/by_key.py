@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -21,9 +20,7 @@ from myapp.ledger import chunks
 from myapp.ledger.columns import AnyRow
 
 
-def read(
-    session: Session, query: sa.Select[Any], key: sa.Column[UUID] | sa.Column[str], keys: Sequence[UUID | str]
-) -> Sequence[AnyRow]:
+def read(session: Session, query: sa.Select[Any], key: sa.Column[Any], keys: Sequence[Any]) -> Sequence[AnyRow]:
     """Return the rows of a query that have one of these keys, in no order; `query` names the ledger, no key twice.
 
     Shape: one statement; one for each ten thousand keys on SQLite, and none where there is no key.
@@ -34,11 +31,16 @@ def read(
 
 
 def read_together(
-    session: Session, query: sa.Select[Any], columns: Sequence[sa.Column[Any]], keys: Sequence[Sequence[Any]]
+    session: Session,
+    query: sa.Select[Any],
+    columns: Sequence[sa.Column[Any]],
+    keys: Sequence[Sequence[Any]],
+    *,
+    is_unique: bool = False,
 ) -> Sequence[AnyRow]:
-    """As `read`, where several columns are the key: those of a unique index behind the ledger, in its order.
+    """As `read`, where several columns are the key; the query selects the last of them.
 
-    The query selects all of them.
+    `is_unique` says that they are, with the ledger before them, a unique index in its order.
     """
     if session.get_bind().dialect.name == "sqlite":
         key, portions = sa.tuple_(*columns), chunks.of(keys, times=len(columns))
@@ -47,9 +49,12 @@ def read_together(
         return []
     wanted = _wanted(columns, list(zip(*keys, strict=True)))
     *firsts, last = columns
-    its = (*(column == wanted.c[column.name] for column in firsts), last >= wanted.c[last.name])
-    # The first that is not before it, which this index alone has at hand; then it is compared.
-    found = query.where(*its).order_by(last).limit(1).lateral("found")
+    its = query.where(*(column == wanted.c[column.name] for column in firsts))
+    if is_unique:
+        # The first that is not before it, which this index alone has at hand; then it is compared.
+        found = its.where(last >= wanted.c[last.name]).order_by(last).limit(1).lateral("found")
+    else:
+        found = its.where(last == wanted.c[last.name]).offset(0).lateral("found")
     is_it = found.c[last.name] == wanted.c[last.name]
     return session.execute(sa.select(found).select_from(wanted.join(found, is_it))).all()
 

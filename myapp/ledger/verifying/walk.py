@@ -211,7 +211,8 @@ def _resolve(session: Session, ledger: Ledger, walked: Walked, recorded: Sequenc
 def _read_steps(session: Session, ledger: Ledger, steps: Sequence[Step]) -> Mapping[Step, AnyRow]:
     columns = (postings.c.account_id, postings.c.currency, postings.c.balance_version)
     query = sa.select(postings).where(postings.c.ledger_id == ledger.id)
-    return {_step(row): row for row in by_key.read_together(session, query, columns, steps)}
+    found = by_key.read_together(session, query, columns, steps, is_unique=True)
+    return {_step(row): row for row in found}
 
 
 def _step(posting: AnyRow) -> Step:

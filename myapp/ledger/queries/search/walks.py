@@ -18,6 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from myapp.ledger.queries import by_key
 from myapp.ledger.queries.search.span import Span
 
 # Up to so many, all that meet one part are read at once, in the order of its own index.
@@ -137,11 +138,10 @@ class Merged:
         if not newest:
             return Portion(ids=(), floor=None)
         stretch = span if floor is None else Span(since=floor, before=span.before)
-        query = sa.select(self.id).where(self.key.table.c.ledger_id == self.ledger_id)
-        query = query.where(self.key.in_([row.key for row in newest]), *stretch.holds(self.id))
-        found = sorted(set(session.scalars(query)), reverse=True)
+        query = sa.select(self.id).where(self.key.table.c.ledger_id == self.ledger_id, *stretch.holds(self.id))
+        found = by_key.read(session, query, self.key, [row.key for row in newest])
         # Every key was looked up; there may be thousands.
-        return Portion(ids=found, floor=floor, looked_at=COLLECTED_MAX)
+        return Portion(ids=sorted({row[0] for row in found}, reverse=True), floor=floor, looked_at=COLLECTED_MAX)
 
     def _newest(self, span: Span, count: int) -> sa.Select[Any]:
         """Ask for the keys with the newest ids, with the newest and the `count`th id of each."""
