@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, CursorResult, Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from myapp.db import scope
@@ -18,13 +18,20 @@ from myapp.ledger import tables
 
 # How often SQLite is asked how far it is, in steps of its machine; some ten of these read an entry of an index.
 STEPS = 10
+# As of when PostgreSQL explains a plan for any values.
+EXPLAINS_GENERIC = (16,)
 
 
 @dataclass
 class Effort:
-    """`read` is rows on PostgreSQL, and pages where those are more; on SQLite it is steps of its machine by ten."""
+    """`read` is rows on PostgreSQL, and pages where those are more; on SQLite it is steps of its machine by ten.
+
+    `generic` has the indexes of the plans that PostgreSQL (as of 16) makes without looking at the values: to those of a
+    prepared statement it may turn by itself. What they scan is in `scanned` as well.
+    """
 
     indexes: set[str] = field(default_factory=set)
+    generic: set[str] = field(default_factory=set)
     scanned: set[str] = field(default_factory=set)
     read: int = 0
     statements: int = 0
@@ -86,20 +93,45 @@ def _explain_on_sqlite(connection: Connection, statement: str, values: Any, effo
 
 def _explain_on_postgresql(connection: Connection, statement: str, values: Any, effort: Effort) -> None:
     explained = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {statement}", values)
-    plan = explained.scalar_one()
-    plan = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+    plan = _plan(explained)
     rows = 0
-    for node in _nodes(plan):
-        if "Scan" not in node["Node Type"]:
-            continue
-        if "Index Name" in node:
-            effort.indexes.add(node["Index Name"])
-        elif "Relation Name" in node and node["Node Type"] == "Seq Scan":
-            effort.scanned.add(node["Relation Name"])
+    for node in _scans(plan, effort.indexes, effort.scanned):
         if "Relation Name" in node:
             each = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
             rows += round(each * node["Actual Loops"])
     effort.read += max(rows, plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+    if connection.dialect.server_version_info >= EXPLAINS_GENERIC:
+        explained = connection.exec_driver_sql(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {_numbered(statement)}")
+        _scans(_plan(explained), effort.generic, effort.scanned)
+
+
+def _plan(explained: CursorResult[Any]) -> dict[str, Any]:
+    told = explained.scalar_one()
+    plan: dict[str, Any] = (json.loads(told) if isinstance(told, str) else told)[0]["Plan"]
+    return plan
+
+
+def _numbered(statement: str) -> str:
+    """Return a statement with its parameters as the server names them."""
+    names: list[str] = []
+
+    def number(named: re.Match[str]) -> str:
+        if named[1] not in names:
+            names.append(named[1])
+        return f"${names.index(named[1]) + 1}"
+
+    return re.sub(r"%\((\w+)\)s", number, statement)
+
+
+def _scans(plan: dict[str, Any], indexes: set[str], scanned: set[str]) -> list[dict[str, Any]]:
+    """Note what a plan reads along, and return the nodes of it that read."""
+    nodes = [node for node in _nodes(plan) if "Scan" in node["Node Type"]]
+    for node in nodes:
+        if "Index Name" in node:
+            indexes.add(node["Index Name"])
+        elif "Relation Name" in node and node["Node Type"] == "Seq Scan":
+            scanned.add(node["Relation Name"])
+    return nodes
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
