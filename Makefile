@@ -9,9 +9,8 @@ BIN := .venv/bin
 RUNTIME := .venv/runtime.stamp
 TEST := .venv/test.stamp
 BENCH := .venv/bench.stamp
-# What the benches compare with, and the service as it is installed to be run, each in an environment of its own.
+# What the benches compare with, in an environment of its own.
 PEERS := build/peers/peers.stamp
-SERVICE := build/service/service.stamp
 PEERS_FROM := tests/benchmarks/peers
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -61,10 +60,10 @@ format: $(TEST) ## Format the code and make the fixes that are safe
 bench-sessions: $(BENCH) ## Compare creating with reusing sessions: tables, build/bench-sessions.json, the picture in docs (5 minutes)
 	$(BIN)/python -m tests.benchmarks.sessions --out build/bench-sessions.json --plot docs/images/bench-sessions.svg
 
-bench: $(BENCH) $(PEERS) $(SERVICE) ## Run every bench (hours, the first time): tables, build/bench-*.json and .svg; make bench-NAME for one
+bench: $(BENCH) $(PEERS) ## Run every bench (hours, the first time): tables, build/bench-*.json and .svg; make bench-NAME for one
 	$(BIN)/python -m tests.benchmarks $(bench_options)
 
-bench-%: $(BENCH) $(PEERS) $(SERVICE)
+bench-%: $(BENCH) $(PEERS)
 	$(BIN)/python -m tests.benchmarks $* $(bench_options)
 
 shell: $(RUNTIME) ## Open a Python shell with a begun session, the models and the operations
@@ -94,11 +93,6 @@ $(TEST): setup.py constraints.txt | $(BIN)/python
 $(BENCH): setup.py constraints.txt | $(BIN)/python
 	$(PIP) install --quiet -c constraints.txt -e '.[bench]'
 	@touch $(RUNTIME) $(TEST) $@
-
-$(SERVICE): setup.py constraints.txt | $(BIN)/python
-	$(BIN)/python -m venv build/service
-	build/service/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e .
-	@touch $@
 
 $(PEERS): $(PEERS_FROM)/requirements.txt $(PEERS_FROM)/constraints.txt | $(BIN)/python
 	$(BIN)/python -m venv build/peers

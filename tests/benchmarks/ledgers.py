@@ -31,8 +31,6 @@ ROOT = Path(__file__).parents[2]
 PEERS = "tests.benchmarks.peers"
 PEERS_PYTHON = ROOT / "build" / "peers" / "bin" / "python"
 PROGRAMS = Path(sys.executable).parent
-# The service with nothing beside it: a start looks through all packages that there are.
-SERVICE = ROOT / "build" / "service" / "bin"
 INI = "production.ini"
 VERIFY = ["verify", "--all", "--json", "--ini", INI]
 TEMPLATE = "bench_template"

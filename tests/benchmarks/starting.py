@@ -40,10 +40,7 @@ print(json.dumps({"first": imported - began, "second": time.perf_counter() - imp
 
 @dataclass(frozen=True, kw_only=True)
 class Starting:
-    """One who starts: its command but for the port, which `{port}` stands for, and the pages asked for, in order.
-
-    `python` is the interpreter, and with it the packages that there are.
-    """
+    """One who starts: its command but for the port, which `{port}` stands for, and the pages asked for, in order."""
 
     name: str
     title: str
@@ -51,7 +48,6 @@ class Starting:
     environment: Mapping[str, str]
     paths: Sequence[str]
     headers: Mapping[str, str]
-    python: str = sys.executable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +88,7 @@ class StartupFindings:
 
 def start(of: Starting, port: int, log: Path, *options: str) -> Start:
     """Start it, ask for its pages, and end it; `options` are the interpreter's."""
-    command = [of.python, *options, *(each.format(port=port) for each in of.command)]
+    command = [sys.executable, *options, *(each.format(port=port) for each in of.command)]
     answered, faults = {}, []
     began = time.perf_counter()
     with _running(command, of.environment, log) as process:
@@ -144,13 +140,13 @@ def imports(log: str) -> dict[str, float]:
     return {name: microseconds / MILLISECONDS for name, microseconds in found.most_common()}
 
 
-def stages(python: str, ini: str, environment: Mapping[str, str]) -> dict[str, float]:
+def stages(ini: str, environment: Mapping[str, str]) -> dict[str, float]:
     """Return what the interpreter takes alone, what importing does, and making the application when all is imported."""
     began = time.perf_counter()
-    subprocess.run([python, "-c", "pass"], check=True, timeout=START_SECONDS)
+    subprocess.run([sys.executable, "-c", "pass"], check=True, timeout=START_SECONDS)
     alone = time.perf_counter() - began
     done = subprocess.run(
-        [python, "-c", STAGES, ini],
+        [sys.executable, "-c", STAGES, ini],
         cwd=ROOT,
         env=dict(environment),
         check=True,

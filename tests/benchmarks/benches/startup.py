@@ -11,13 +11,12 @@ from pathlib import Path
 from tests.benchmarks import cluster as clusters
 from tests.benchmarks import sides, starting
 from tests.benchmarks.bench import Progress, Size
-from tests.benchmarks.ledgers import INI, SERVICE, ours_environment, peers_environment
+from tests.benchmarks.ledgers import INI, PROGRAMS, ours_environment, peers_environment
 from tests.benchmarks.peers import books
 from tests.benchmarks.sides import Side
 from tests.benchmarks.starting import Starting, StartupFindings
 from tests.own_postgresql import free_port
 
-PYTHON = str(SERVICE / "python")
 ALIVE = "/healthz"
 BALANCE = f"/v1/ledgers/{books.LEDGER}/accounts/{books.path(1)}/balance"
 TRIVIAL = """
@@ -63,7 +62,7 @@ class Startup:
                 starting.start(each, free_port(), log, "-X", "importtime")
                 imported[each.name] = starting.imports(log.read_text(encoding="utf-8"))
             progress.step("stages")
-            stages = starting.stages(PYTHON, INI, ours_environment(url))
+            stages = starting.stages(INI, ours_environment(url))
         return StartupFindings(
             bench=self.name,
             title=self.title,
@@ -86,11 +85,10 @@ def _ours(url: str) -> Starting:
     return Starting(
         name=sides.OURS,
         title=sides.APPLICATION.title,
-        command=[str(SERVICE / "pserve"), INI, "http_port={port}"],
+        command=[str(PROGRAMS / "pserve"), INI, "http_port={port}"],
         environment=ours_environment(url),
         paths=[ALIVE, BALANCE],
         headers={"Authorization": f"Bearer {sides.new_key(url)}"},
-        python=PYTHON,
     )
 
 
@@ -101,11 +99,10 @@ def _trivial(directory: Path, url: str) -> Starting:
     return Starting(
         name="trivial",
         title="Pyramid with one view",
-        command=[str(SERVICE / "pserve"), str(ini), "http_port={port}"],
+        command=[str(PROGRAMS / "pserve"), str(ini), "http_port={port}"],
         environment=environment,
         paths=[ALIVE],
         headers={},
-        python=PYTHON,
     )
 
 
