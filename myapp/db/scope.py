@@ -10,11 +10,14 @@ from sqlalchemy.orm import Session
 from myapp.db.factory import Sessions
 from myapp.db.limits import deadline
 from myapp.db.session import UnitOfWorkSession
+from myapp.db.unit import AHEAD as AHEAD_OPTION
 from myapp.db.unit import ALONE as ALONE_OPTION
 from myapp.db.unit import Unit
 
 # Execution options of a read that need not see the same moment as others of its unit of work: see `unit.ALONE`.
 ALONE = {ALONE_OPTION: True}
+# Execution options of a read of very many rows, executed on the session's connection: see `unit.AHEAD`.
+AHEAD = {AHEAD_OPTION: True}
 
 
 @contextmanager

@@ -18,6 +18,10 @@ OPTION = "db_unit"
 # The execution option of a statement that need not see the same moment as others of its unit of work. One that only
 # reads then costs one round trip where the database is another process, if it is the first.
 ALONE = "db_alone"
+# The execution option of a SELECT of very many rows: where the database is another process, it makes the next ones
+# while those before are used. Meanwhile its connection runs no other statement; one that is left before the last row is
+# cancelled, and its unit of work can only be rolled back.
+AHEAD = "db_ahead"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from datetime import date
 
 from myapp.api.exchange import closing, names, notes, posted, priced, times
 from myapp.api.exchange.book import Book
+from myapp.api.exchange.metadata import read_metadata
 from myapp.ledger import model, money, queries
 
 KEY = re.compile(r"[a-z][a-zA-Z0-9_-]+")
@@ -49,8 +50,8 @@ def write(book: Book) -> Iterator[bytes]:
 
 
 def _head(book: Book, named: _Names) -> Iterator[str]:
-    ends = book.walk.ends()
-    opened = NO_DAY if ends is None else ends[0].date()
+    days = book.walk.days()
+    opened = NO_DAY if days is None else days[0]
     yield f'option "title" {quoted(book.ledger.name)}\n\n'
     for currency in book.currencies:
         name = named.currencies[currency.code]
@@ -82,7 +83,7 @@ def _transactions(book: Book, named: _Names) -> Iterator[bytes]:
     debit = model.Side.DEBIT.value
     for entry, lines in posted.entries(book.walk):
         written = [_title(entry)]
-        for _id, account, currency, side, amount, _effect in lines:
+        for account, currency, side, amount, _effect in lines:
             name, exponent = currencies[currency]
             number = money.to_text(amount if side == debit else -amount, exponent)
             written.append(f"  {accounts[account]}  {number} {name}\n")
@@ -91,7 +92,7 @@ def _transactions(book: Book, named: _Names) -> Iterator[bytes]:
 
 def _title(entry: queries.Entry) -> str:
     """Return what comes before the postings."""
-    metadata = dict(queries.read_metadata(entry.metadata))
+    metadata = read_metadata(entry.metadata)
     noted: dict[str, str] = {}
     if not times.is_midnight(entry.effective_at):
         noted[notes.TIME] = times.instant(entry.effective_at)

@@ -35,8 +35,8 @@ def balances(book: Book, names: Mapping[str, str]) -> Iterator[tuple[str, str, i
 
 def day_after(book: Book) -> date | None:
     """Return the day after the last effective one, or None where nothing is recorded."""
-    ends = book.walk.ends()
-    return None if ends is None else ends[1].date() + DAY
+    days = book.walk.days()
+    return None if days is None else days[1] + DAY
 
 
 def _doubtful(names: Mapping[str, str]) -> set[str]:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from myapp.api.exchange import names, notes, posted, priced, times
 from myapp.api.exchange.book import Book
+from myapp.api.exchange.metadata import read_metadata
 from myapp.ledger import model, money, queries
 
 TYPES = {
@@ -85,7 +86,7 @@ def _transactions(book: Book, accounts: Mapping[str, str]) -> Iterator[bytes]:
     debit = model.Side.DEBIT.value
     for entry, lines in posted.entries(book.walk):
         written = [_title(entry)]
-        for _id, account, currency, side, amount, _effect in lines:
+        for account, currency, side, amount, _effect in lines:
             symbol, exponent = currencies[currency]
             number = money.to_text(amount if side == debit else -amount, exponent)
             noted = f"  ; {notes.AMOUNT}:{number}" if exponent > JSON_PLACES else ""
@@ -98,7 +99,7 @@ def _title(entry: queries.Entry) -> str:
     noted: dict[str, str] = {}
     if not times.is_midnight(entry.effective_at):
         noted[notes.TIME] = times.instant(entry.effective_at)
-    metadata = dict(queries.read_metadata(entry.metadata))
+    metadata = read_metadata(entry.metadata)
     flag, code = _native(metadata, entry.reference if notes.is_own(entry.reference) else None, noted)
     words = ""
     if entry.description is not None:

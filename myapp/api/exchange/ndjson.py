@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from myapp.api.exchange import lines, times
 from myapp.api.exchange.book import Book
+from myapp.api.exchange.metadata import read_metadata
 from myapp.ledger import model, money, queries
 
 _encoder = msgspec.json.Encoder()
@@ -82,7 +83,7 @@ def _transactions(book: Book) -> Iterator[lines.Transaction]:
     exponents, debit, posted = book.exponents, model.Side.DEBIT.value, model.Effect.POSTED.value
     for entry, of_entry in book.walk.entries(queries.Order.RECORDED):
         postings = []
-        for _transaction, account, currency, side, amount, moved in of_entry:
+        for account, currency, side, amount, moved in of_entry:
             text = money.to_text(amount, exponents[currency])
             effect = UNSET if moved == posted else moved
             if side == debit:
@@ -96,7 +97,7 @@ def _transactions(book: Book) -> Iterator[lines.Transaction]:
             description=entry.description,
             effective_at=times.instant(entry.effective_at),
             recorded_at=times.instant(entry.recorded_at),
-            metadata=dict(queries.read_metadata(entry.metadata)),
+            metadata=read_metadata(entry.metadata),
             pending_of=entry.pending_of or UNSET,
             reverses=entry.reverses or UNSET,
             expires_at=UNSET if entry.expires_at is None else times.instant(entry.expires_at),

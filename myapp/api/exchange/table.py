@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from myapp.api.exchange import posted, times
 from myapp.api.exchange.book import Book
+from myapp.api.exchange.metadata import read_metadata
 from myapp.ledger import model, money
 
 COLUMNS = (
@@ -47,7 +48,7 @@ def write(book: Book) -> Iterator[bytes]:
         words = (entry.id, harmless(entry.reference), harmless(entry.description))
         when = (times.instant(entry.effective_at), times.instant(entry.recorded_at))
         rest = (entry.reverses, entry.pending_of, _metadata(entry.metadata))
-        for number, (_id, account, currency, side, amount, _effect) in enumerate(lines):
+        for number, (account, currency, side, amount, _effect) in enumerate(lines):
             text = money.to_text(amount, exponents[currency])
             sides = (text, "") if side == debit else ("", text)
             writer.writerow((*words, *when, number, *accounts[account], currency, *sides, *rest))
@@ -62,7 +63,7 @@ def write(book: Book) -> Iterator[bytes]:
 
 def _metadata(text: str) -> str:
     """Return a JSON object with its members in order, whichever order the database gives it in."""
-    return "" if text == "{}" else json.dumps(dict(sorted(json.loads(text).items())), ensure_ascii=False)
+    return "" if text == "{}" else json.dumps(read_metadata(text), ensure_ascii=False)
 
 
 def harmless(text: str | None) -> str:

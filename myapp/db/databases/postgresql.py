@@ -20,6 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from myapp import settings
 from myapp.db import errors, unit
 from myapp.db.databases import pooler
+from myapp.db.databases.ahead import AheadCursor
 from myapp.db.databases.postgresql_connection import BoundedConnection
 from myapp.db.limits import admission
 from myapp.db.telemetry import trace
@@ -35,9 +36,9 @@ SILENCE_SECONDS = 1.0
 IDLE_SECONDS = 10.0
 
 OVER = (
-    "This unit of work had already ended, through a database error that was swallowed or a ROLLBACK or COMMIT sent as "
-    "SQL; what follows would be on its own, and its end only look like one. Let errors propagate, and wrap what may "
-    "fail in begin_nested()."
+    "This unit of work had already ended, through a database error that was swallowed, rows read ahead that were left "
+    "before the last, or a ROLLBACK or COMMIT sent as SQL; what follows would be on its own, and its end only look "
+    "like one. Let errors propagate, and wrap what may fail in begin_nested()."
 )
 # A statement for what opens a unit of work to go out with.
 KNOCK = ("SELECT %(nothing)s::int", {"nothing": None})
@@ -71,7 +72,7 @@ def listen(engine: Engine, database: settings.Database) -> None:
     event.listen(engine, "connect", _forget_deadline)
     event.listen(engine, "begin", lambda connection: _begin(connection, database))
     event.listen(engine, "before_cursor_execute", lambda connection, *_: _hold_to_deadline(connection, database))
-    event.listen(engine, "before_cursor_execute", _note_alone)
+    event.listen(engine, "before_cursor_execute", _note_options)
     event.listen(engine, "after_cursor_execute", _note_statement)
     event.listen(engine, "commit", _refuse_lost_work)
     event.listen(engine, "checkin", _forget_deadline)
@@ -160,13 +161,16 @@ def _hold_to_deadline(connection: Connection, database: settings.Database) -> No
     connection.info[ANNOUNCED_AT] = time.monotonic()
 
 
-def _note_alone(
+def _note_options(
     connection: Connection, cursor: Any, _text: str, _values: Any, context: ExecutionContext | None, _many: bool
 ) -> None:
-    """Let a read that says so be a transaction of its own, in one round trip, where none is under way."""
+    """Tell the cursor how its statement is to be run: see `unit.ALONE` and `unit.AHEAD`."""
     options = {} if context is None else context.execution_options
     if options.get(unit.ALONE) and unit.of(connection).readonly:
         cursor.alone = True
+    if options.get(unit.AHEAD):
+        # SQLAlchemy has made it, and asks for no other.
+        cursor.__class__ = AheadCursor
 
 
 def _bounds(work: unit.Unit, database: settings.Database) -> dict[str, str]:

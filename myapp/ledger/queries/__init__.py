@@ -12,7 +12,7 @@ from myapp.ledger.queries.accounts import get_account, list_accounts
 from myapp.ledger.queries.balances import PathBalance, get_balance
 from myapp.ledger.queries.events import EventPage, has_unnumbered_events, last_event_seq, list_events
 from myapp.ledger.queries.history import balances_at, movements
-from myapp.ledger.queries.journal import Entry, Line, Order, Period, Walk, read_metadata
+from myapp.ledger.queries.journal import Entry, Line, Order, Period, Walk
 from myapp.ledger.queries.ledgers import exponents, find_names, get_ledger, list_currencies, list_ledgers
 from myapp.ledger.queries.outcomes import has_expired_holds, list_posts
 from myapp.ledger.queries.postings import PostingPosition, list_postings
@@ -78,7 +78,6 @@ __all__ = [
     "load_transactions",
     "movements",
     "price_of",
-    "read_metadata",
     "search_transactions",
     "sum_movements",
     "value_figures",

@@ -27,13 +27,15 @@ class Effort:
     """`read` is rows on PostgreSQL, and pages where those are more; on SQLite it is steps of its machine by ten.
 
     `generic` has the indexes of the plans that PostgreSQL (as of 16) makes without looking at the values: to those of a
-    prepared statement it may turn by itself. What they scan is in `scanned` as well.
+    prepared statement it may turn by itself. What they scan is in `scanned` as well. `sorted` is how many rows were
+    sorted as a whole; on SQLite whether any were.
     """
 
     indexes: set[str] = field(default_factory=set)
     generic: set[str] = field(default_factory=set)
     scanned: set[str] = field(default_factory=set)
     read: int = 0
+    sorted: int = 0
     statements: int = 0
 
 
@@ -68,6 +70,7 @@ def _seen(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
 def _explain_on_sqlite(connection: Connection, statement: str, values: Any, effort: Effort) -> None:
     driver = connection.connection.driver_connection
     for *_, what in driver.execute(f"EXPLAIN QUERY PLAN {statement}", values):
+        effort.sorted += what == "USE TEMP B-TREE FOR ORDER BY"
         used = re.match(r"(?:SEARCH|SCAN) (\w+)(.*)", what)
         if used is None:
             continue
@@ -99,6 +102,7 @@ def _explain_on_postgresql(connection: Connection, statement: str, values: Any, 
         if "Relation Name" in node:
             each = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
             rows += round(each * node["Actual Loops"])
+    effort.sorted += sum(round(node["Actual Rows"]) for node in _nodes(plan) if node["Node Type"] == "Sort")
     effort.read += max(rows, plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
     if connection.dialect.server_version_info >= EXPLAINS_GENERIC:
         explained = connection.exec_driver_sql(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {_numbered(statement)}")

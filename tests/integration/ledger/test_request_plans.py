@@ -62,6 +62,11 @@ READS: dict[str, tuple[Ask, set[str]]] = {
     "a page of a statement from its middle": (page(CASH, effective_from=MIDDLE), {"ix_postings_statement"}),
     "a page of a short statement": (page(CUSTOMER), {"ix_postings_statement"}),
 }
+# Which index an export goes along.
+EXPORTS = {
+    queries.Order.RECORDED: {"pk_transactions", "sqlite_autoindex_transactions_1"},
+    queries.Order.EFFECTIVE: {"ix_transactions_effective_day"},
+}
 FORMS = {"sqlite": [Form.STEPS], "postgresql": [Form.STEPS, Form.STATEMENT]}
 
 
@@ -115,3 +120,31 @@ def test_verifying_what_is_new_costs_what_is_new(crowded: Crowd) -> None:
 
     assert spent.scanned <= TINY, spent
     assert spent.read < read_max, spent
+
+
+@pytest.mark.parametrize("order", EXPORTS)
+def test_an_export_goes_along_an_index(crowded: Crowd, order: queries.Order) -> None:
+    engine, sessions, ledger = crowded
+
+    spent = effort.of(engine, sessions, lambda session: list(queries.Walk(session, ledger).entries(order)))
+
+    assert spent.statements == 1
+    assert spent.sorted == 0, spent
+    assert not spent.scanned - TINY - {"holds"}, spent
+    assert EXPORTS[order] & spent.indexes, spent
+
+
+def test_an_export_of_a_month_costs_a_month(crowded: Crowd) -> None:
+    engine, sessions, ledger = crowded
+    month = queries.Period(MIDDLE, MIDDLE + timedelta(days=30))
+
+    def export(session: Session) -> list[object]:
+        walk = queries.Walk(session, ledger, period=month)
+        return [walk.days(), *walk.entries(queries.Order.EFFECTIVE)]
+
+    spent = effort.of(engine, sessions, export)
+
+    assert spent.sorted == 0, spent
+    assert "ix_transactions_effective_day" in spent.indexes, spent
+    # Its days twice, and pages of its postings, of which there are as many in a larger ledger.
+    assert 1_000 < spent.read < 60_000, spent

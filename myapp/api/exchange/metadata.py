@@ -1,0 +1,12 @@
+"""Metadata as the walk has it: a JSON object of texts, with its members in whichever order the database gives them."""
+
+from __future__ import annotations
+
+import msgspec
+
+_decoder = msgspec.json.Decoder(dict[str, str])
+
+
+def read_metadata(text: str) -> dict[str, str]:
+    """Return it in the order of its names."""
+    return {} if text == "{}" else dict(sorted(_decoder.decode(text).items()))
