@@ -113,11 +113,12 @@ class Application:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """How `myapp.server` ends, and where each of several processes is reached; the other settings are waitress's."""
+    """How `myapp.server` runs and ends, and where each of several processes is reached; the rest is waitress's."""
 
     shutdown_seconds: float = 30.0
     drain_seconds: float = 0.0
     worker_listen: str | None = None
+    one_core: bool = False
 
 
 def _url(text: str) -> str:
@@ -282,6 +283,7 @@ SERVER: Sequence[Setting] = (
     Setting(key="shutdown_seconds", field="shutdown_seconds", read=_seconds, expects=SECONDS),
     Setting(key="drain_seconds", field="drain_seconds", read=_pause, expects=PAUSE),
     Setting(key="worker_listen", field="worker_listen", read=_address, expects="host:port"),
+    Setting(key="one_core", field="one_core", read=_switch, expects="on | off"),
 )
 
 

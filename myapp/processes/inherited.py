@@ -27,8 +27,9 @@ RETIRE = b"T"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inherited:
-    """The sockets, which listen or are bound, and the rest."""
+    """The worker's place among the others, the sockets, which listen or are bound, and the rest."""
 
+    place: int
     sockets: Sequence[socket.socket]
     tally: tally.Tally
     line: socket.socket
@@ -55,9 +56,11 @@ def take(environ: MutableMapping[str, str]) -> Inherited | None:
     if LINE not in environ:
         return None
     numbers = [int(number) for number in environ.pop(SOCKETS).split(",")]
+    place = int(environ.pop(PLACE))
     return Inherited(
+        place=place,
         sockets=[_socket(number) for number in numbers],
-        tally=_tally(int(environ.pop(TALLY)), int(environ.pop(PLACE))),
+        tally=_tally(int(environ.pop(TALLY)), place),
         line=_socket(int(environ.pop(LINE))),
     )
 

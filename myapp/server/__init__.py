@@ -35,7 +35,7 @@ from wsgiref.types import WSGIApplication
 from waitress.adjustments import Adjustments
 
 from myapp import settings
-from myapp.processes import inherited
+from myapp.processes import inherited, one_core
 from myapp.server.loop import Server
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -71,6 +71,9 @@ class Runner:
     def __call__(self, application: WSGIApplication) -> None:
         """Serve until a signal ends it."""
         given = inherited.take(os.environ)
+        if self.wanted.one_core:
+            # Before there are threads, which then are where this one is.
+            one_core.keep(None if given is None else given.place)
         server = Server(application, self.wanted, self._adjustments(given), tally=given.tally if given else None)
         sys.setswitchinterval(SWITCH_SECONDS)
         # What is there now stays to the end: no need to look through it again for garbage.
