@@ -37,8 +37,10 @@ class Scope(enum.StrEnum):
     ADMIN = "admin"
 
     def includes(self, other: Scope) -> bool:
-        order = list(Scope)
-        return order.index(self) >= order.index(other)
+        return _RISING.index(self) >= _RISING.index(other)
+
+
+_RISING = tuple(Scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

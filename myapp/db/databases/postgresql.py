@@ -6,6 +6,7 @@ word, in one transaction with what follows, so that nothing is left behind on a 
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -129,15 +130,17 @@ def _opening(work: unit.Unit, database: settings.Database) -> tuple[bytes, bytes
     level = "" if isolation is None else f" ISOLATION LEVEL {isolation}"
     # READ WRITE is left unsaid, so that a server or database set to read only keeps its word.
     access = " READ ONLY" if work.readonly else ""
-    parameters = {**_parameters(database), **_bounds(work, database), "TimeZone": "UTC"}
+    parameters = _bounds(work, database)
     trace_id = work.report.trace_id
     if trace_id is not None:
         parameters["application_name"] = trace.application_name(database.application_name, trace_id)
-    return f"BEGIN{level}{access}".encode(), _local(parameters).encode()
+    return f"BEGIN{level}{access}".encode(), f"{_lasting(database.parameters)}, {_local(parameters)}".encode()
 
 
-def _parameters(database: settings.Database) -> dict[str, str]:
-    return dict(each.split("=") for each in database.parameters.split())
+@functools.cache
+def _lasting(parameters: str) -> str:
+    """Return what says of every unit of work the same, the beginning of a statement."""
+    return "SELECT " + _local({**dict(each.split("=") for each in parameters.split()), "TimeZone": "UTC"})
 
 
 def _hold_to_deadline(connection: Connection, database: settings.Database) -> None:
@@ -154,7 +157,7 @@ def _hold_to_deadline(connection: Connection, database: settings.Database) -> No
     if driver.opening:
         driver.opening = _opening(work, database)
     elif status == TransactionStatus.INTRANS:
-        driver.execute(_local(_bounds(work, database)))
+        driver.execute(f"SELECT {_local(_bounds(work, database))}")
     else:
         # In one that failed nothing is heard but the end of a savepoint.
         return
@@ -189,9 +192,9 @@ def _bounds(work: unit.Unit, database: settings.Database) -> dict[str, str]:
 
 
 def _local(values: Mapping[str, str]) -> str:
-    """Return the statement that sets these for the rest of the transaction."""
-    doubled = {name: value.replace("'", "''") for name, value in values.items()}
-    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in doubled.items())
+    """Return what a SELECT selects to set these for the rest of the transaction."""
+    each = "set_config('{}', '{}', true)".format
+    return ", ".join([each(name, value.replace("'", "''")) for name, value in values.items()])
 
 
 def _note_statement(connection: Connection, *_statement: object) -> None:
