@@ -38,6 +38,8 @@ OURS = "myapp"
 CORES = len(os.sched_getaffinity(0))
 # The paths of pgledger's SQL files in the order to run them, which are not ours to bring along, apart as in PATH.
 PGLEDGER_VARIABLE = "MYAPP_BENCH_PGLEDGER"
+# The core on which each peer is to stay, as the application does by itself; all cores, where it is not set.
+PEERS_CORE_VARIABLE = "MYAPP_BENCH_PEERS_CORE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,12 @@ def _served(
     server = Server(command=command, environment=environment, port=port, log=log, headers=headers)
     server.start()
     return server
+
+
+def _peer(setting: Setting, port: int, command: Sequence[str], **more: str) -> Server:
+    core = os.environ.get(PEERS_CORE_VARIABLE)
+    kept = command if core is None else ["taskset", "--cpu-list", core, *command]
+    return _served(setting, port, kept, peers_environment(setting.url) | more)
 
 
 def _ours(setting: Setting) -> Running:
@@ -131,7 +139,7 @@ def _starter(form: str) -> Callable[[Setting], Running]:
         ini = setting.directory / f"{port}.ini"
         text = STARTER_INI.format(url=setting.url, form=form, port=port, threads=books.POOL_SIZE)
         ini.write_text(text, encoding="utf-8")
-        return _served(setting, port, [str(PROGRAMS / "pserve"), str(ini)], peers_environment(setting.url))
+        return _peer(setting, port, [str(PROGRAMS / "pserve"), str(ini)])
 
     return start
 
@@ -140,7 +148,7 @@ def _uvicorn(module: str) -> Callable[[Setting], Running]:
     def start(setting: Setting) -> Running:
         port = free_port()
         command = [str(PEERS_PYTHON), "-m", "uvicorn", f"{PEERS}.{module}:app", "--port", str(port), "--no-access-log"]
-        return _served(setting, port, command, peers_environment(setting.url))
+        return _peer(setting, port, command)
 
     return start
 
@@ -150,7 +158,7 @@ def _gunicorn(application: str, **more: str) -> Callable[[Setting], Running]:
         port = free_port()
         threads = ["--worker-class", "gthread", "--threads", str(books.POOL_SIZE)]
         command = [str(PEERS_PYTHON), "-m", "gunicorn", *threads, "--bind", f"127.0.0.1:{port}"]
-        return _served(setting, port, [*command, f"{PEERS}.{application}"], peers_environment(setting.url) | more)
+        return _peer(setting, port, [*command, f"{PEERS}.{application}"], **more)
 
     return start
 

@@ -173,7 +173,7 @@ def _of_periods(request: Request) -> dict[str, object]:
     recorded_from = {grain: grain.of(today) for grain in Grain}
     return {
         "period_slots": _array(period.slot + 1 for period in added),
-        "grains": _array(period.grain.value for period in added),
+        "grains": _array(period.grain for period in added),
         "effective_from": _array(period.effective_from for period in added),
         "recorded_from": _array(recorded_from[period.grain] for period in added),
         "period_debits": _array(total.debits for total in added.values()),
