@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ LINE_BYTES = 60
 MANY = 150_000
 
 SERIES = {
-    "postgresql": "SELECT generate_series(1, :count)",
+    "postgresql": "SELECT generate_series(1, :count) AS i",
     "sqlite": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count) SELECT i FROM n",
 }
 
@@ -43,6 +44,22 @@ def lines(session: UnitOfWorkSession, count: int) -> Iterator[bytes]:
     series = sa.text(SERIES[session.get_bind().dialect.name])
     for (number,) in session.execute(series, {"count": count}):
         yield b"%0*d\n" % (LINE_BYTES - 1, number)
+
+
+def lines_ahead(session: UnitOfWorkSession, count: int) -> Iterator[bytes]:
+    # Several times what the network holds.
+    series = sa.text(f"SELECT s.i, :pad FROM ({SERIES[session.get_bind().dialect.name]}) AS s")
+    found = session.connection().execute(series, {"count": count, "pad": "x" * 100}, execution_options=scope.AHEAD)
+    with found:
+        for number, _pad in found:
+            yield b"%0*d\n" % (LINE_BYTES - 1, number)
+
+
+@pytest.fixture(params=["some at a time", "ahead"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the rows fetched as they are by default, or ahead."""
+    if request.param == "ahead":
+        monkeypatch.setattr(sys.modules[__name__], "lines", lines_ahead)
 
 
 def stream(request: Request) -> Response:
@@ -369,6 +386,7 @@ def replacing_tween(handler: Callable[[Request], Response], _registry: object) -
 
 
 class TestPromise21OnTheWay:
+    @pytest.mark.usefixtures("either_way")
     def test_a_failure_cuts_the_connection(self, make_notes: MakeNotes, serve):
         def view(request: Request) -> Response:
             def rows(session: UnitOfWorkSession) -> Iterator[bytes]:
@@ -385,12 +403,13 @@ class TestPromise21OnTheWay:
 
         assert soon(lambda: holds_nothing(served.notes))
 
+    @pytest.mark.usefixtures("either_way")
     @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
     def test_a_lost_database_cuts_the_connection(self, make_notes: MakeNotes, dialect: str, serve):
         served = serve(make_notes(stream))
         end_all = sa.text(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND query LIKE 'FETCH%'"
+            " WHERE datname = current_database() AND (query LIKE 'FETCH%' OR query LIKE 'SELECT s.i%')"
         )
         with served.asked(MANY) as answer:
             with scope.session_scope(served.notes.sessions) as session:
@@ -400,6 +419,7 @@ class TestPromise21OnTheWay:
 
         assert soon(lambda: holds_nothing(served.notes))
 
+    @pytest.mark.usefixtures("either_way")
     def test_a_client_that_goes_away_ends_it(self, make_notes: MakeNotes, serve):
         served = serve(make_notes(stream))
         with served.asked(MANY) as answer:
@@ -408,6 +428,7 @@ class TestPromise21OnTheWay:
 
         assert soon(lambda: holds_nothing(served.notes))
 
+    @pytest.mark.usefixtures("either_way")
     def test_a_slow_client_gets_all_of_it_within_the_time(self, make_notes: MakeNotes, serve):
         served = serve(make_notes(stream, **{"db.deadline_seconds": "8"}))
         with served.asked(MANY) as answer:
@@ -416,6 +437,7 @@ class TestPromise21OnTheWay:
             time.sleep(1.2)
             assert received + len(answer.read()) == MANY * LINE_BYTES
 
+    @pytest.mark.usefixtures("either_way")
     @pytest.mark.parametrize("bound", ["the view", "the client"])
     def test_a_client_that_does_not_read_holds_no_connection_after_the_deadline(
         self, make_notes: MakeNotes, serve, bound: str, caplog: pytest.LogCaptureFixture
@@ -444,6 +466,7 @@ class TestPromise21OnTheWay:
 
 
 class TestStream:
+    @pytest.mark.usefixtures("either_way")
     def test_gives_its_connection_back_when_it_is_closed_though_it_is_kept(self, make_notes: MakeNotes):
         notes = make_notes(stream)
         body = notes.client.app(Request.blank(f"/notes?count={MANY}").environ, lambda *_: None)
@@ -473,6 +496,7 @@ class TestStream:
         assert tidied == ["tidy"]
         assert holds_nothing(notes)
 
+    @pytest.mark.usefixtures("either_way")
     def test_may_be_closed_by_another_thread_meanwhile(self, make_notes: MakeNotes):
         notes = make_notes(stream)
         for _ in range(20):
