@@ -430,7 +430,7 @@ class TestPromise21OnTheWay:
 
     @pytest.mark.usefixtures("either_way")
     def test_a_slow_client_gets_all_of_it_within_the_time(self, make_notes: MakeNotes, serve):
-        served = serve(make_notes(stream, **{"db.deadline_seconds": "8"}))
+        served = serve(make_notes(stream, **{"db.deadline_seconds": "30"}))
         with served.asked(MANY) as answer:
             received = len(answer.read(1000))
             # The database would end a transaction that idles for no reason.
