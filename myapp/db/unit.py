@@ -20,7 +20,7 @@ OPTION = "db_unit"
 ALONE = "db_alone"
 # The execution option of a SELECT of very many rows: where the database is another process, it makes the next ones
 # while those before are used. Meanwhile its connection runs no other statement; one that is left before the last row is
-# cancelled, and its unit of work can only be rolled back.
+# cancelled, and its unit of work can only be rolled back. `ALONE` beside it says nothing.
 AHEAD = "db_ahead"
 
 

@@ -5,7 +5,8 @@ times a request: the next one is to be awakened there, and finds nothing of what
 core it just goes on. See docs/decisions/0032-one-core-for-each-process.md.
 
 The choice is looked at again and again, since others that stay where they are (a process of this kind, say) may have
-chosen the same; what the kernel may move it moves away by itself. Seconds of a core are those of `/proc/stat`.
+chosen the same; what the kernel may move it moves away by itself. It is a favour to the process, and no reason to fail:
+where it cannot be done, the process runs where the kernel puts it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from __future__ import annotations
 import logging
 import os
 import random
+import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 STAT = Path("/proc/stat")
 OWN_STAT = Path("/proc/self/stat")
 THREADS = Path("/proc/self/task")
+SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 LOOK_SECONDS = 5.0
 # How much of a core's time must be left there beyond what is left here, for a move to be worth it.
 GAIN = 0.25
@@ -46,42 +49,48 @@ class Moment(NamedTuple):
 def keep(place: int | None) -> None:
     """Keep this process on one core from now on, if it may run on several; others at other `place`s start elsewhere.
 
-    Threads are kept that are there, and those that they start. Does nothing where the system is not Linux.
+    Threads are kept that are there, and what they start. Does nothing where the system is not Linux.
     """
-    if not hasattr(os, "sched_setaffinity"):
+    if sys.platform != "linux":
         return
-    allowed = sorted(os.sched_getaffinity(0))
+    allowed = sorted(os.sched_getaffinity(0), key=_turn)
     if len(allowed) == 1:
         return
-    core = _current() if place is None else allowed[place % len(allowed)]
-    stay_on(core)
-    threading.Thread(target=_look_after, args=[core, allowed], name="one core", daemon=True).start()
+    try:
+        before = now(allowed)
+        core = _current() if place is None else allowed[place % len(allowed)]
+        run_on({core})
+    except (OSError, ValueError, IndexError) as exc:
+        log.warning("This process is not kept on one core, since that cannot be had here: %s", exc)
+        return
+    watching = threading.Thread(target=_look_after, args=[core, allowed, before], name="one core", daemon=True)
+    watching.start()
 
 
-def stay_on(core: int) -> None:
-    """Have every thread of this process run on that core."""
-    kept: set[str] = set()
+def run_on(cores: Collection[int]) -> None:
+    """Have every thread of this process run on these cores."""
+    done: set[int] = set()
     # One that was just started by a thread that was not moved yet is found the next time.
-    while threads := {each.name for each in THREADS.iterdir()} - kept:
+    while threads := _threads() - done:
         for thread in threads:
             try:
-                os.sched_setaffinity(int(thread), {core})
+                os.sched_setaffinity(thread, cores)
             except ProcessLookupError:
-                log.debug("Thread %s has ended", thread)
-        kept |= threads
-    log.info("This process runs on core %d", core)
+                log.debug("Thread %d has ended", thread)
+        done |= threads
+    log.info("This process runs on core %s", " or ".join(map(str, sorted(cores))))
 
 
 def better(core: int, before: Moment, after: Moment) -> int:
     """Return the core that has more time for this process than its own, or its own."""
     seconds = after.at - before.at
-    left = {each: (after.idle[each] - before.idle[each]) / seconds for each in before.idle}
-    left[core] += (after.own - before.own) / seconds
+    left = {each: (after.idle[each] - before.idle[each]) / seconds for each in before.idle.keys() & after.idle.keys()}
+    left[core] = left.get(core, 0.0) + (after.own - before.own) / seconds
     best = max(left, key=left.__getitem__)
     return best if left[best] > left[core] + GAIN else core
 
 
-def now(allowed: Iterable[int]) -> Moment:
+def now(allowed: Collection[int]) -> Moment:
     """Look at the cores, and at this process."""
     tick = 1 / os.sysconf("SC_CLK_TCK")
     idle = {}
@@ -92,18 +101,48 @@ def now(allowed: Iterable[int]) -> Moment:
     return Moment(time.monotonic(), idle, time.process_time())
 
 
-def _look_after(core: int, allowed: Iterable[int]) -> None:
+def _look_after(core: int, allowed: Collection[int], before: Moment) -> None:
     """Move where there is more time, to the end of the process, or until others have a say in where it may run."""
-    before = now(allowed)
-    while core in before.idle and os.sched_getaffinity(0) == {core}:
-        time.sleep(LOOK_SECONDS)
-        after = now(allowed)
-        chosen = better(core, before, after)
-        if chosen != core and random.random() < CHANCE:  # noqa: S311 - no secret
-            core = chosen
-            stay_on(core)
-        before = after
+    try:
+        while True:
+            time.sleep(LOOK_SECONDS)
+            after = now(allowed)
+            chosen = better(core, before, after)
+            if _cores() != {core}:
+                log.info("This process was told where to run, and is kept on its core no longer")
+                return
+            if chosen != core and random.random() < CHANCE:  # noqa: S311 - no secret
+                run_on({chosen})
+                core = chosen
+            before = after
+    except (OSError, ValueError, IndexError) as exc:
+        log.warning("This process is kept on one core no longer, since that cannot be had any more: %s", exc)
+        run_on(allowed)
+
+
+def _threads() -> set[int]:
+    return {int(each.name) for each in THREADS.iterdir()}
+
+
+def _cores() -> set[int]:
+    """Return on which cores any of the threads may run."""
+    cores: set[int] = set()
+    for thread in _threads():
+        try:
+            cores |= os.sched_getaffinity(thread)
+        except ProcessLookupError:
+            log.debug("Thread %d has ended", thread)
+    return cores
 
 
 def _current() -> int:
     return int(OWN_STAT.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[_PROCESSOR])
+
+
+def _turn(core: int) -> tuple[bool, int]:
+    """Return what sorts cores so that two halves of one are not taken while a whole one is free."""
+    try:
+        first, *_others = Path(SIBLINGS.format(core)).read_text(encoding="ascii").replace("-", ",").split(",")
+        return int(first) != core, core
+    except (OSError, ValueError):
+        return False, core

@@ -50,6 +50,14 @@ class TestService:
         assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
         assert service["Type"] == "notify"
 
+    def test_lets_a_process_choose_its_core(self):
+        """Of the lines for a filter each goes on from what those before it left."""
+        lines = (UNITS / "myapp.service").read_text(encoding="utf-8").splitlines()
+        filters = [line.removeprefix("SystemCallFilter=") for line in lines if line.startswith("SystemCallFilter=")]
+
+        assert settings.read_server(server("production.ini", {})).one_core
+        assert filters[-1] == "sched_setaffinity"
+
     @pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
     def test_is_understood_by_systemd(self, tmp_path: Path):
         # It looks whether there is such a program.

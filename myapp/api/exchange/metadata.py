@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-_decoder = msgspec.json.Decoder(dict[str, str])
+# Without types, as it is only passed on.
+_decoder = msgspec.json.Decoder()
 
 
 def read_metadata(text: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ from myapp import settings
 from myapp.db import errors, unit
 from myapp.db.databases import pooler
 from myapp.db.databases.ahead import AheadCursor
-from myapp.db.databases.postgresql_connection import BoundedConnection
+from myapp.db.databases.postgresql_connection import BoundedConnection, LeadingCursor
 from myapp.db.limits import admission
 from myapp.db.telemetry import trace
 
@@ -40,6 +40,10 @@ OVER = (
     "This unit of work had already ended, through a database error that was swallowed, rows read ahead that were left "
     "before the last, or a ROLLBACK or COMMIT sent as SQL; what follows would be on its own, and its end only look "
     "like one. Let errors propagate, and wrap what may fail in begin_nested()."
+)
+NOT_AHEAD = (
+    "AHEAD is for one SELECT on the session's connection: session.connection().execute(query, execution_options="
+    "scope.AHEAD), without `yield_per` or `stream_results`, which ask for a cursor on the server instead."
 )
 # A statement for what opens a unit of work to go out with.
 KNOCK = ("SELECT %(nothing)s::int", {"nothing": None})
@@ -165,13 +169,15 @@ def _hold_to_deadline(connection: Connection, database: settings.Database) -> No
 
 
 def _note_options(
-    connection: Connection, cursor: Any, _text: str, _values: Any, context: ExecutionContext | None, _many: bool
+    connection: Connection, cursor: Any, _text: str, _values: Any, context: ExecutionContext | None, is_many: bool
 ) -> None:
     """Tell the cursor how its statement is to be run: see `unit.ALONE` and `unit.AHEAD`."""
     options = {} if context is None else context.execution_options
     if options.get(unit.ALONE) and unit.of(connection).readonly:
         cursor.alone = True
     if options.get(unit.AHEAD):
+        if is_many or type(cursor) is not LeadingCursor:
+            raise errors.SessionMisuse(NOT_AHEAD)
         # SQLAlchemy has made it, and asks for no other.
         cursor.__class__ = AheadCursor
 

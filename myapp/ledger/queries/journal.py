@@ -140,7 +140,10 @@ class Walk:
         return sa.select(of.state).where(*within).scalar_subquery()
 
     def _lines(self) -> _Column:
-        """Select a transaction's postings by line as one text, which `_read_lines` reads."""
+        """Select a transaction's postings by line as one text, which `_read_lines` reads.
+
+        Neither database takes a sorted subquery apart that is aggregated; `string_agg(… ORDER BY …)` would sort again.
+        """
         of = postings.c
         within = (of.ledger_id == self._ledger.id, of.transaction_id == transactions.c.id)
         by_line = sa.select(of.account_id, of.currency, of.side, of.amount, of.effect).where(*within).order_by(of.line)

@@ -13,7 +13,7 @@ from pyramid.response import Response
 from sqlalchemy.orm import Session
 
 from myapp.db import errors, scope
-from tests.integration.db.conftest import MakeNotes, NotesApp
+from tests.integration.db.conftest import MakeNotes, Note, NotesApp
 
 # Several times what the driver takes together, and more than the network holds.
 MANY = 50_000
@@ -53,6 +53,58 @@ def test_all_rows_come_once_and_in_order(notes: NotesApp, way: str, count: int):
         assert [row[0] for row in found] == list(range(1, count + 1))
         # The connection is free again.
         assert session.scalar(sa.text("SELECT 7")) == 7
+
+
+class Reversed(sa.types.TypeDecorator[str]):
+    impl = sa.Text
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, _dialect: sa.Dialect) -> str | None:
+        return None if value is None else value[::-1]
+
+
+def test_what_finds_nothing_leaves_the_statement_as_it_is(notes: NotesApp):
+    """SQLAlchemy remembers what the columns of a statement are."""
+    query = sa.select(Note.id, sa.type_coerce(Note.text, Reversed).label("back")).order_by(Note.id)
+    for texts in ([], ["ab"], ["ab", "cd"]):
+        for options in (scope.AHEAD, {}):
+            with scope.session_scope(notes.sessions) as session:
+                session.execute(sa.delete(Note))
+                session.add_all(Note(id=number, text=text) for number, text in enumerate(texts))
+                session.flush()
+
+                def ask(session: Session = session, options: dict[str, bool] = options) -> sa.CursorResult[Any]:
+                    return session.connection().execute(query, execution_options=options)
+
+                named = ask()
+                assert list(named.keys()) == ["id", "back"]
+                assert len(named.all()) == len(texts)
+                assert ask().scalars("back").all() == [text[::-1] for text in texts]
+                assert [dict(row) for row in ask().mappings()] == [
+                    {"id": number, "back": text[::-1]} for number, text in enumerate(texts)
+                ]
+
+
+@only_on_postgresql
+@pytest.mark.parametrize("how", [{"stream_results": True}, {"yield_per": 10}])
+def test_it_is_not_had_with_a_cursor_on_the_server(notes: NotesApp, how: dict[str, object]):
+    with (
+        pytest.raises(errors.SessionMisuse, match=r"session\.connection\(\)\.execute"),
+        scope.session_scope(notes.sessions, readonly=True) as session,
+    ):
+        session.execute(sa.text("SELECT 7"), execution_options={**scope.AHEAD, **how})
+    assert notes.checked_out() == 0
+
+
+@only_on_postgresql
+def test_it_is_not_had_for_many_statements(notes: NotesApp):
+    insert = sa.text("INSERT INTO notes (text) VALUES (:text)")
+    with (
+        pytest.raises(errors.SessionMisuse, match="one SELECT"),
+        scope.session_scope(notes.sessions) as session,
+    ):
+        session.connection().execute(insert, [{"text": "a"}, {"text": "b"}], execution_options=scope.AHEAD)
+    assert notes.texts() == []
 
 
 def test_one_that_is_left_gives_a_good_connection_back(notes: NotesApp):

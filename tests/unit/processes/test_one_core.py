@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 import pytest
 
@@ -17,13 +18,16 @@ ALLOWED = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") el
 needs_two_cores = pytest.mark.skipif(len(ALLOWED) < 2, reason="there is one core here")
 
 CHILD = """
-import json, os, sys, threading
+import ctypes, json, logging, os, platform, struct, sys, threading, time
 from pathlib import Path
 from myapp.processes import one_core
+
+logging.basicConfig(level=logging.INFO)
 
 def where():
     return sorted({tuple(os.sched_getaffinity(int(each.name))) for each in Path("/proc/self/task").iterdir()})
 
+exec(sys.argv[2])
 stop = threading.Event()
 threads = [threading.Thread(target=stop.wait) for _ in range(5)]
 for each in threads:
@@ -34,29 +38,46 @@ told.append(where())
 later = threading.Thread(target=stop.wait)
 later.start()
 told.append(where())
-for core in map(int, sys.argv[2:]):
-    one_core.stay_on(core)
-    told.append(where())
+exec(sys.argv[3])
 stop.set()
 print(json.dumps(told))
 """
 
 
-def told_by_child(place: int | None, *moves: int, cores: list[int] = ALLOWED) -> list[list[list[int]]]:
+# Has the system refuse what a filter of systemd's or a container's may refuse: with EPERM.
+REFUSING = """
+number = {"x86_64": 203, "aarch64": 122}[platform.machine()]
+steps = ((0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000))
+filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(steps), ctypes.addressof(filter)))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.c_void_p(ctypes.addressof(program)), 0, 0) == 0
+"""
+
+
+@dataclass
+class Told:
+    where: list[list[list[int]]]
+    log: str
+
+
+def told_by_child(place: int | None, *, before: str = "", after: str = "", cores: list[int] = ALLOWED) -> Told:
+    """Keep a process with some threads on one core, and return where they then may run, one more, and what was said."""
     child = subprocess.run(
-        [sys.executable, "-c", CHILD, json.dumps(place), *map(str, moves)],
+        [sys.executable, "-c", CHILD, json.dumps(place), before, after],
         check=True,
-        stdout=subprocess.PIPE,
+        capture_output=True,
+        encoding="utf-8",
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
-    told: list[list[list[int]]] = json.loads(child.stdout)
-    return told
+    return Told(json.loads(child.stdout), child.stderr)
 
 
 @needs_two_cores
 class TestKeep:
     def test_has_all_threads_there_and_those_that_come(self):
-        (first, later) = told_by_child(None)
+        first, later = told_by_child(None).where
 
         assert len(first) == 1
         assert len(first[0]) == 1
@@ -64,18 +85,46 @@ class TestKeep:
         assert later == first
 
     def test_spreads_places_over_the_cores(self):
-        assert [told_by_child(place)[0] for place in (0, 1)] == [[[ALLOWED[0]]], [[ALLOWED[1]]]]
+        assert {told_by_child(place).where[0][0][0] for place in range(len(ALLOWED))} == set(ALLOWED)
 
     def test_begins_again_where_there_are_more_places_than_cores(self):
-        assert told_by_child(len(ALLOWED) + 1)[0] == [[ALLOWED[1]]]
-
-    def test_may_move_with_all_threads(self):
-        moved = told_by_child(0, ALLOWED[1], ALLOWED[0])
-
-        assert moved[-2:] == [[[ALLOWED[1]]], [[ALLOWED[0]]]]
+        assert told_by_child(len(ALLOWED) + 1).where == told_by_child(1).where
 
     def test_stays_within_what_the_process_may_use(self):
-        assert told_by_child(0, cores=ALLOWED[1:2])[0] == [[ALLOWED[1]]]
+        assert told_by_child(0, cores=ALLOWED[1:2]).where[0] == [[ALLOWED[1]]]
+
+    def test_may_move_with_all_threads(self):
+        moves = f"for core in {ALLOWED}: one_core.run_on({{core}}); told.append(where())"
+
+        assert told_by_child(0, after=moves).where[2:] == [[[core]] for core in ALLOWED]
+
+    def test_is_no_reason_to_fail_where_it_is_not_allowed(self):
+        told = told_by_child(0, before=REFUSING)
+
+        assert told.where[0] == [ALLOWED]
+        assert "not kept on one core" in told.log
+        assert "Operation not permitted" in told.log
+
+    def test_is_not_done_where_nobody_can_look_after_it(self):
+        told = told_by_child(0, before="one_core.STAT = Path('/nowhere')")
+
+        assert told.where[0] == [ALLOWED]
+        assert "/nowhere" in told.log
+
+    def test_ends_where_nobody_can_look_any_more(self):
+        later = "one_core.STAT = Path('/nowhere'); time.sleep(1); told.append(where())"
+        told = told_by_child(0, before="one_core.LOOK_SECONDS = 0.1", after=later)
+
+        assert told.where[-1] == [ALLOWED]
+        assert "no longer" in told.log
+
+    def test_leaves_the_last_word_to_others(self):
+        # The main thread alone, as `taskset -p` does it.
+        later = f"os.sched_setaffinity(0, {{{min(ALLOWED)}, {max(ALLOWED)}}}); time.sleep(1)"
+        told = told_by_child(0, before="one_core.LOOK_SECONDS = 0.1", after=f"{later}; told.append(where())")
+
+        assert [min(ALLOWED), max(ALLOWED)] in told.where[-1]
+        assert "was told where to run" in told.log
 
 
 class TestBetter:
