@@ -130,7 +130,6 @@ class TestPromise18Report:
         told = timings(notes.client.get("/notes"))
 
         _, line = lines()
-        assert max(told, key=lambda name: told[name]) == phase
         assert told[phase] >= SLOW_SECONDS * 1000
         assert sum(told.values()) == pytest.approx(float(line["ms"]), abs=SLOW_SECONDS * 1000 / 2)
         logged = {name: float(line[f"{name}_ms"]) for name in ("pool", "db", "commit")}
