@@ -228,12 +228,16 @@ class TestDelivery:
         with scope.session_scope(post.sessions) as session:
             ledger = queries.get_ledger(session, post.shop.name)
             [(ledger_id, id_)] = delivering.list_due(session, now=now, limit=9)
-            until = now + timedelta(seconds=0.3)
+            until = now + timedelta(hours=1)
             assert delivering.take(session, ledger_id, id_, now=now, until=until) is not None
             assert delivering.take(session, ledger.id, id_, now=now, until=until) is None
 
         post.deliver()
         assert post.receiver.received == []
+
+        # The hour is over.
+        with scope.session_scope(post.sessions) as session:
+            session.execute(sa.update(webhooks).values(leased_until=now))
         post.deliver_until(lambda: post.receiver.seqs() == OPENING)
 
     def test_is_a_command(self, post: Post, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, capfd: Any):
