@@ -5,10 +5,11 @@ passed on is read as text, since a million UUIDs and times are dear to make: ids
 2026-01-31T12:00:00.000000Z, metadata as JSON.
 
 Note [Some rows, and then all]
-The rows come in the order of an index, at once and with nothing kept. To PostgreSQL, which believes that a ledger is
-small (Note [Plans for a new ledger] in queries/__init__.py), it is as good to read all and sort: a file on the disk
-before the first row. It plans a cursor on the server as if a tenth were read, and so it does a query of which it cannot
-know the LIMIT.
+The rows come in the order of an index, at once and with nothing kept. PostgreSQL plans a query of which it cannot know
+the LIMIT as it plans a cursor on the server, as if a tenth were read: then it makes the text of the postings after it
+has sorted a day, and not before. Of one of which all is wanted it might also read everything and sort that, since it
+believes that a ledger is small (Note [Plans for a new ledger] in queries/__init__.py); in ten million postings it did
+not.
 
 Whoever wants one snapshot for several statements asks for REPEATABLE READ.
 """
