@@ -18,7 +18,7 @@ ALLOWED = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") el
 needs_two_cores = pytest.mark.skipif(len(ALLOWED) < 2, reason="there is one core here")
 
 CHILD = """
-import ctypes, json, logging, os, platform, struct, sys, threading, time
+import ctypes, json, logging, os, platform, struct, sys, threading
 from pathlib import Path
 from myapp.processes import one_core
 
@@ -26,6 +26,11 @@ logging.basicConfig(level=logging.INFO)
 
 def where():
     return sorted({tuple(os.sched_getaffinity(int(each.name))) for each in Path("/proc/self/task").iterdir()})
+
+def over():
+    for thread in threading.enumerate():
+        if thread.name == "one core":
+            thread.join(30)
 
 exec(sys.argv[2])
 stop = threading.Event()
@@ -112,7 +117,7 @@ class TestKeep:
         assert "/nowhere" in told.log
 
     def test_ends_where_nobody_can_look_any_more(self):
-        later = "one_core.STAT = Path('/nowhere'); time.sleep(1); told.append(where())"
+        later = "one_core.STAT = Path('/nowhere'); over(); told.append(where())"
         told = told_by_child(0, before="one_core.LOOK_SECONDS = 0.1", after=later)
 
         assert told.where[-1] == [ALLOWED]
@@ -120,7 +125,7 @@ class TestKeep:
 
     def test_leaves_the_last_word_to_others(self):
         # The main thread alone, as `taskset -p` does it.
-        later = f"os.sched_setaffinity(0, {{{min(ALLOWED)}, {max(ALLOWED)}}}); time.sleep(1)"
+        later = f"os.sched_setaffinity(0, {{{min(ALLOWED)}, {max(ALLOWED)}}}); over()"
         told = told_by_child(0, before="one_core.LOOK_SECONDS = 0.1", after=f"{later}; told.append(where())")
 
         assert [min(ALLOWED), max(ALLOWED)] in told.where[-1]
